@@ -1,0 +1,70 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Dependencies point down only (docs/architecture.md draws the house):
+//   minidock (CLI) -> Engine -> Image, Runtime, Net -> Linux -> C shim and system libraries
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+  name: "minidock",
+  products: [
+    .executable(name: "minidock", targets: ["minidock"]),
+    .library(name: "Engine", targets: ["Engine"]),
+    .library(name: "Image", targets: ["Image"]),
+    .library(name: "Runtime", targets: ["Runtime"]),
+    .library(name: "Net", targets: ["Net"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+  ],
+  targets: [
+    // The C boundary.
+    .target(name: "CLinux"),
+    .systemLibrary(
+      name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CCap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
+    .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    .systemLibrary(
+      name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+
+    .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(
+      name: "Image",
+      dependencies: ["Linux", "CArchive", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
+    .target(
+      name: "Runtime", dependencies: ["Linux", "CCap", "CSeccomp"], swiftSettings: strict),
+    .target(name: "Net", dependencies: ["Linux", "CMnl"], swiftSettings: strict),
+    .target(
+      name: "Engine", dependencies: ["Image", "Runtime", "Net", "Linux"], swiftSettings: strict),
+    .executableTarget(
+      name: "minidock",
+      dependencies: [
+        "Engine", "Image", "Runtime", "Net", "Linux",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/CLI", swiftSettings: strict),
+
+    // Tests/VM holds scripts, not a target: Tests/IntegrationTests drives it.
+    .target(
+      name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "ImageTests", dependencies: ["Image", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "RuntimeTests", dependencies: ["Runtime", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "NetTests", dependencies: ["Net", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "EngineTests", dependencies: ["Engine", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "CLITests", dependencies: ["minidock", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["TestSupport"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

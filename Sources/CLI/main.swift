@@ -1,0 +1,2 @@
+import Linux
+print("minidock")

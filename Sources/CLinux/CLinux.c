@@ -1,0 +1,337 @@
+#define _GNU_SOURCE
+#include "include/CLinux.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/sendfile.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <grp.h>
+#include <linux/nsfs.h>
+
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+const unsigned long CLX_TIOCGPTPEER = 0x5441, CLX_TIOCSPTLCK = 0x40045431,
+                    CLX_TIOCGPTN = 0x80045430, CLX_TIOCSCTTY = TIOCSCTTY,
+                    CLX_TIOCGWINSZ = TIOCGWINSZ, CLX_TIOCSWINSZ = TIOCSWINSZ,
+                    CLX_NS_GET_NSTYPE = NS_GET_NSTYPE;
+
+int clx_open(int dirfd, const char *path, int flags, mode_t mode) {
+  return openat(dirfd, path, flags, mode);
+}
+int clx_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+  struct { uint64_t flags, mode, resolve; } how = { flags, mode, resolve };
+  return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+}
+
+int clx_fsopen(const char *fstype) { return (int)syscall(430, fstype, 1 /* FSOPEN_CLOEXEC */); }
+int clx_fsconfig(int fd, unsigned command, const char *key, const void *value, int aux) {
+  return (int)syscall(431, fd, command, key, value, aux);
+}
+int clx_fsmount(int fsfd, unsigned attributes) {
+  return (int)syscall(432, fsfd, 1 /* FSMOUNT_CLOEXEC */, attributes);
+}
+int clx_open_tree(int dirfd, const char *path, unsigned flags) {
+  return (int)syscall(428, dirfd, path, flags);
+}
+int clx_move_mount(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
+  return (int)syscall(429, from_fd, from, to_fd, to, flags);
+}
+int clx_mount_setattr(int dirfd, const char *path, unsigned flags, struct clx_mount_attr *attr) {
+  return (int)syscall(SYS_mount_setattr, dirfd, path, flags, attr, sizeof *attr);
+}
+int clx_pivot_root(const char *new_root, const char *put_old) {
+  return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+struct clone3_args {
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+    set_tid_size, cgroup;
+};
+
+pid_t clx_clone3(uint64_t flags, int *pidfd, int cgroup_fd) {
+  struct clone3_args args = { .flags = flags, .exit_signal = SIGCHLD };
+  if (pidfd) {
+    args.flags |= 0x1000; /* CLONE_PIDFD */
+    args.pidfd = (uint64_t)(uintptr_t)pidfd;
+  }
+  if (cgroup_fd >= 0) {
+    args.flags |= 0x200000000ULL; /* CLONE_INTO_CGROUP */
+    args.cgroup = (uint64_t)cgroup_fd;
+  }
+  return (pid_t)syscall(435, &args, sizeof args);
+}
+
+// The child of clx_spawn shares the parent's memory while the parent is suspended (vfork): it calls
+// nothing but async-signal-safe functions and reports a failure through this structure.
+struct spawn_context {
+  const struct clx_spawn_plan *plan;
+  volatile int error;
+  volatile int step;
+};
+
+static int spawn_child(void *opaque) {
+  struct spawn_context *context = opaque;
+  const struct clx_spawn_plan *plan = context->plan;
+  context->step = CLX_SPAWN_JOIN;
+  for (int i = 0; i < plan->join_count; i++)
+    if (write(plan->join_fds[i], "0", 1) != 1) goto failed;
+  context->step = CLX_SPAWN_DUP;
+  for (int i = 0; i < 3; i++)
+    if (plan->stdio[i] >= 0) {
+      if (plan->stdio[i] == i) {
+        if (fcntl(i, F_SETFD, 0) < 0) goto failed;
+      } else if (dup2(plan->stdio[i], i) < 0) goto failed;
+    }
+  if (plan->socket_fd == 3) {
+    if (fcntl(3, F_SETFD, 0) < 0) goto failed;
+  } else if (dup2(plan->socket_fd, 3) < 0) goto failed;
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  context->step = CLX_SPAWN_EXEC;
+  clx_execveat(plan->exec_fd, "", plan->argv, plan->envp, AT_EMPTY_PATH);
+failed:
+  context->error = errno;
+  _exit(125);
+}
+
+// A raw clone with its own stack. glibc's clone() cannot express CLONE_INTO_CGROUP, which is worth
+// the few lines of assembly: it saves the migration through cgroup.procs and its global lock.
+#if defined(__x86_64__)
+static long clone3_with_stack(struct clone3_args *args, int (*fn)(void *), void *arg) {
+  long result;
+  register int (*r12)(void *) __asm__("r12") = fn;
+  register void *r13 __asm__("r13") = arg;
+  __asm__ volatile(
+    "syscall\n\t"
+    "test %%rax, %%rax\n\t"
+    "jnz 1f\n\t"
+    "xor %%ebp, %%ebp\n\t"
+    "mov %%r13, %%rdi\n\t"
+    "call *%%r12\n\t"
+    "hlt\n"
+    "1:\n"
+    : "=a"(result)
+    : "a"(435L), "D"(args), "S"(sizeof *args), "r"(r12), "r"(r13)
+    : "rcx", "r11", "memory");
+  if (result < 0) { errno = (int)-result; return -1; }
+  return result;
+}
+#elif defined(__aarch64__)
+static long clone3_with_stack(struct clone3_args *args, int (*fn)(void *), void *arg) {
+  register long x8 __asm__("x8") = 435;
+  register long x0 __asm__("x0") = (long)args;
+  register long x1 __asm__("x1") = (long)sizeof *args;
+  register int (*x19)(void *) __asm__("x19") = fn;
+  register void *x20 __asm__("x20") = arg;
+  __asm__ volatile(
+    "svc #0\n\t"
+    "cbnz x0, 1f\n\t"
+    "mov x29, #0\n\t"
+    "mov x0, x20\n\t"
+    "blr x19\n\t"
+    "brk #0\n"
+    "1:\n"
+    : "+r"(x0)
+    : "r"(x8), "r"(x1), "r"(x19), "r"(x20)
+    : "x30", "memory");
+  if (x0 < 0) { errno = (int)-x0; return -1; }
+  return x0;
+}
+#else
+#error "minidock: add clone3_with_stack for this architecture"
+#endif
+
+pid_t clx_spawn(const struct clx_spawn_plan *plan, int *pidfd, int *step) {
+  struct spawn_context context = { .plan = plan };
+  static _Alignas(64) char stack[65536];
+  struct clone3_args args = {
+    .flags = plan->flags | 0x1000 /* CLONE_PIDFD */ | CLONE_VM | CLONE_VFORK,
+    .pidfd = (uint64_t)(uintptr_t)pidfd,
+    .exit_signal = SIGCHLD,
+    .stack = (uint64_t)(uintptr_t)stack,
+    .stack_size = sizeof stack,
+  };
+  if (plan->cgroup_fd >= 0) {
+    args.flags |= 0x200000000ULL;
+    args.cgroup = (uint64_t)plan->cgroup_fd;
+  }
+  // No handler of the parent may run in the child on the shared memory.
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  pid_t pid = (pid_t)clone3_with_stack(&args, spawn_child, &context);
+  int error = errno;
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  if (pid < 0) {
+    *step = CLX_SPAWN_CLONE;
+    errno = error;
+    return -1;
+  }
+  if (context.error) {
+    *step = context.step;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    close(*pidfd);
+    *pidfd = -1;
+    errno = context.error;
+    return -1;
+  }
+  return pid;
+}
+
+int clx_unshare(int flags) { return unshare(flags); }
+int clx_setns(int fd, int flags) { return setns(fd, flags); }
+int clx_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(434, pid, flags); }
+int clx_pidfd_send_signal(int pidfd, int signal) {
+  return (int)syscall(424, pidfd, signal, NULL, 0);
+}
+int clx_close_range(unsigned first, unsigned last, bool cloexec_only) {
+  return (int)syscall(SYS_close_range, first, last, cloexec_only ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0);
+}
+int clx_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags) {
+  return (int)syscall(SYS_execveat, dirfd, path, argv, envp, flags);
+}
+int clx_memfd_create(const char *name, unsigned flags) { return memfd_create(name, flags); }
+int clx_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) {
+  return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+}
+int clx_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+  return prctl(option, a, b, c, d);
+}
+int clx_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
+int clx_ioctl(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
+int clx_ioctl_value(int fd, unsigned long request, long argument) {
+  return ioctl(fd, request, argument);
+}
+int clx_bpf(int command, void *attributes, unsigned size) {
+  return (int)syscall(SYS_bpf, command, attributes, size);
+}
+int clx_seccomp(unsigned operation, unsigned flags, void *argument) {
+  return (int)syscall(SYS_seccomp, operation, flags, argument);
+}
+int clx_setgroups(size_t count, const gid_t *groups) { return setgroups(count, groups); }
+int clx_setresuid(uid_t uid) { return setresuid(uid, uid, uid); }
+int clx_setresgid(gid_t gid) { return setresgid(gid, gid, gid); }
+int clx_signalfd(const sigset_t *mask) { return signalfd(-1, mask, SFD_CLOEXEC | SFD_NONBLOCK); }
+int clx_waitid_pidfd(int pidfd, int options, siginfo_t *info) {
+  memset(info, 0, sizeof *info);
+  return waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, info, options);
+}
+int clx_siginfo_status(const siginfo_t *info) { return info->si_status; }
+pid_t clx_siginfo_pid(const siginfo_t *info) { return info->si_pid; }
+ssize_t clx_splice(int from, int to, size_t count, unsigned flags) {
+  return splice(from, NULL, to, NULL, count, flags);
+}
+ssize_t clx_copy_file_range(int from, int to, size_t count) {
+  return copy_file_range(from, NULL, to, NULL, count, 0);
+}
+ssize_t clx_sendfile(int to, int from, size_t count) { return sendfile(to, from, NULL, count); }
+int clx_sethostname(const char *name, size_t length) { return sethostname(name, length); }
+int clx_setdomainname(const char *name, size_t length) { return setdomainname(name, length); }
+int clx_socketpair_seqpacket(int fds[2]) {
+  return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
+}
+int clx_pipe_cloexec(int fds[2]) { return pipe2(fds, O_CLOEXEC); }
+
+ssize_t clx_send_fds(int socket, const void *bytes, size_t count, const int *fds, int fd_count) {
+  struct iovec part = { .iov_base = (void *)bytes, .iov_len = count };
+  union { char space[CMSG_SPACE(8 * sizeof(int))]; struct cmsghdr align; } control;
+  struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+  if (fd_count > 8) { errno = EINVAL; return -1; }
+  if (fd_count > 0) {
+    memset(&control, 0, sizeof control);
+    message.msg_control = control.space;
+    message.msg_controllen = CMSG_SPACE((size_t)fd_count * sizeof(int));
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN((size_t)fd_count * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, (size_t)fd_count * sizeof(int));
+  }
+  return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+ssize_t clx_receive_fds(
+  int socket, void *bytes, size_t count, int *fds, int *fd_count, bool dont_wait) {
+  struct iovec part = { .iov_base = bytes, .iov_len = count };
+  union { char space[CMSG_SPACE(8 * sizeof(int))]; struct cmsghdr align; } control;
+  struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space,
+                            .msg_controllen = sizeof control.space };
+  *fd_count = 0;
+  ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | (dont_wait ? MSG_DONTWAIT : 0));
+  if (received < 0) return received;
+  for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h; h = CMSG_NXTHDR(&message, h))
+    if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS) {
+      int found = (int)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+      memcpy(fds, CMSG_DATA(h), (size_t)found * sizeof(int));
+      *fd_count = found;
+    }
+  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+    for (int i = 0; i < *fd_count; i++) close(fds[i]);
+    *fd_count = 0;
+    errno = EMSGSIZE;
+    return -1;
+  }
+  return received;
+}
+
+int clx_peer_pid(int socket, pid_t *pid, uid_t *uid) {
+  struct ucred credentials;
+  socklen_t length = sizeof credentials;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return -1;
+  *pid = credentials.pid;
+  *uid = credentials.uid;
+  return 0;
+}
+int clx_set_nonblocking(int fd, bool on) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -1;
+  return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+int clx_personality(unsigned long persona) { return personality(persona); }
+int clx_capget_bounding_last(void) {
+  int last = 0;
+  while (prctl(PR_CAPBSET_READ, last + 1, 0, 0, 0) >= 0) last++;
+  errno = 0;
+  return last;
+}
+unsigned clx_major(dev_t device) { return major(device); }
+unsigned clx_minor(dev_t device) { return minor(device); }
+dev_t clx_makedev(unsigned major_number, unsigned minor_number) {
+  return makedev(major_number, minor_number);
+}
+const char *clx_errno_name(int number) { return strerrorname_np(number); }
+long clx_statfs_type(int fd) {
+  struct statfs info;
+  return fstatfs(fd, &info) < 0 ? -1 : (long)info.f_type;
+}
+int clx_getdents64(int fd, void *buffer, unsigned count) {
+  return (int)syscall(SYS_getdents64, fd, buffer, count);
+}
+int clx_finit_module(int fd, const char *parameters, int flags) {
+  return (int)syscall(SYS_finit_module, fd, parameters, flags);
+}
+void clx_getrandom(void *space, size_t count) {
+  for (size_t done = 0; done < count;) {
+    ssize_t got = getrandom((char *)space + done, count - done, 0);
+    if (got > 0) done += (size_t)got;
+  }
+}

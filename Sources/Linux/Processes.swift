@@ -1,0 +1,138 @@
+import CLinux
+import Glibc
+
+/// A process as a pair that is never reused: its pid and its start time in clock ticks since boot
+/// (field 22 of proc(5)'s stat).
+public struct ProcessIdentity: Sendable, Equatable, Hashable {
+  public let pid: Int32
+  public let startTime: UInt64
+
+  /// An identity as recorded earlier.
+  public init(pid: Int32, startTime: UInt64) {
+    self.pid = pid
+    self.startTime = startTime
+  }
+
+  /// The identity of a process that exists now; nil when there is none or it is a zombie.
+  public init?(of pid: Int32) {
+    guard let stat = ProcessStat(pid: pid), stat.state != "Z", stat.state != "X" else { return nil }
+    self.init(pid: pid, startTime: stat.startTime)
+  }
+
+  /// Whether the process that was recorded still runs.
+  public var isAlive: Bool { ProcessIdentity(of: pid) == self }
+}
+
+/// The fields of /proc/PID/stat that minidock uses.
+public struct ProcessStat: Sendable {
+  public let state: Character
+  public let parent: Int32
+  public let startTime: UInt64
+
+  /// Reads /proc/PID/stat; nil when the process does not exist.
+  public init?(pid: Int32) {
+    guard pid > 0, let bytes = try? Files.read("/proc/\(pid)/stat", limit: 4096),
+      // The command in parentheses may hold anything, so fields are counted after the last ")".
+      let close = bytes.lastIndex(of: UInt8(ascii: ")"))
+    else { return nil }
+    let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
+    guard fields.count > 19, let state = fields[0].first,
+      let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
+      let start = UInt64(String(decoding: fields[19], as: UTF8.self))
+    else { return nil }
+    self.state = Character(UnicodeScalar(state))
+    self.parent = parent
+    self.startTime = start
+  }
+}
+
+/// How a child ended.
+public enum ExitStatus: Sendable, Equatable {
+  case exited(Int32)
+  case signaled(Int32)
+
+  /// The shell's and docker's number: the exit code, or 128 + the signal.
+  public var code: Int32 {
+    switch self {
+    case .exited(let code): code
+    case .signaled(let signal): 128 + signal
+    }
+  }
+}
+
+/// Child processes.
+public enum Processes {
+  /// Waits for a child by its pidfd (Linux 5.4) and reaps it.
+  ///
+  /// - Parameter hang: false to return nil while it still runs.
+  public static func wait(
+    pidfd: borrowing Descriptor, hang: Bool = true
+  ) throws(Failure) -> ExitStatus? {
+    var info = siginfo_t()
+    try check("wait for", "child") {
+      clx_waitid_pidfd(pidfd.raw, WEXITED | (hang ? 0 : WNOHANG), &info)
+    }
+    if clx_siginfo_pid(&info) == 0 { return nil }
+    let status = clx_siginfo_status(&info)
+    return info.si_code == CLD_EXITED ? .exited(status) : .signaled(status)
+  }
+
+  /// Waits for a child by pid and reaps it.
+  public static func wait(pid: Int32) throws(Failure) -> ExitStatus {
+    var status: Int32 = 0
+    try check("wait for", "process \(pid)") { waitpid(pid, &status, 0) }
+    return decode(status)
+  }
+
+  /// A wait(2) status word, decoded.
+  public static func decode(_ status: Int32) -> ExitStatus {
+    status & 0x7f == 0 ? .exited((status >> 8) & 0xff) : .signaled(status & 0x7f)
+  }
+
+  /// A handle to a process (pidfd_open(2), Linux 5.3).
+  public static func open(pid: Int32) throws(Failure) -> Descriptor {
+    Descriptor(owning: try check("open process", "\(pid)") { clx_pidfd_open(pid, 0) })
+  }
+
+  /// Sends a signal to exactly the process that was recorded; false when it is gone.
+  @discardableResult
+  public static func signal(_ process: ProcessIdentity, _ signal: Int32) throws(Failure) -> Bool {
+    let fd = clx_pidfd_open(process.pid, 0)
+    if fd < 0 { return false }
+    let handle = Descriptor(owning: fd)
+    // The pidfd pins whatever has the pid now: only then is the identity compared.
+    guard process.isAlive else { return false }
+    if clx_pidfd_send_signal(handle.raw, signal) < 0 {
+      if Glibc.errno == ESRCH { return false }
+      throw .last("signal", "process \(process.pid)")
+    }
+    return true
+  }
+
+  /// fork(2): runs `body` in the child, which ends with its result. The caller must have no thread.
+  public static func fork(_ body: () -> Int32) throws(Failure) -> Child {
+    var pidfd: Int32 = -1
+    let pid = try check("fork", "") { clx_clone3(0, &pidfd, -1) }
+    if pid == 0 { Glibc._exit(body()) }
+    return Child(pid: pid, handle: Descriptor(owning: pidfd))
+  }
+
+  /// This boot of the machine, to tell records of an earlier one.
+  public static func bootIdentity() -> String {
+    Files.text("/proc/sys/kernel/random/boot_id") ?? "unknown"
+  }
+}
+
+/// A child process and the handle to it.
+@frozen
+public struct Child: ~Copyable, Sendable {
+  public let pid: Int32
+  /// The pidfd.
+  public var handle: Descriptor
+
+  /// A child by pid and pidfd.
+  public init(pid: Int32, handle: consuming Descriptor) {
+    self.pid = pid
+    self.handle = handle
+  }
+}
