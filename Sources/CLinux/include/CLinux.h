@@ -139,8 +139,21 @@ dev_t clx_makedev(unsigned major, unsigned minor);
 const char *clx_errno_name(int number);
 long clx_statfs_type(int fd);
 int clx_getdents64(int fd, void *buffer, unsigned count);
+int clx_join_session_keyring(void);
+int clx_setrlimit(int resource, const struct rlimit *limit);
+int clx_set_controlling_session(void);
 void clx_getrandom(void *space, size_t count);
 int clx_finit_module(int fd, const char *parameters, int flags);
+
+// For unpacking archives in a confined child. clx_fork is the C library's fork(2): its handlers keep
+// the allocator usable in the child even when the caller has threads.
+pid_t clx_fork(void);
+int clx_fsetxattr(int fd, const char *name, const void *value, size_t size);
+int clx_lsetxattr(const char *path, const char *name, const void *value, size_t size);
+ssize_t clx_fgetxattr(int fd, const char *name, void *value, size_t size);
+// The system calls the decoder may make, as numbers of this architecture.
+unsigned clx_decoder_syscalls(uint32_t *numbers, unsigned capacity);
+uint32_t clx_audit_architecture(void);
 
 // Constants that reach Swift as no or as the wrong type.
 extern const unsigned long CLX_TIOCGPTPEER, CLX_TIOCSPTLCK, CLX_TIOCGPTN, CLX_TIOCSCTTY,

@@ -1,0 +1,75 @@
+import CLinux
+import Glibc
+import Linux
+
+/// Finding and executing the command, with docker's distinction between "not found" (127) and "not
+/// executable" (126).
+struct CommandSearch {
+  var arguments: [String]
+  var environment: [String]
+
+  /// Replaces this process; returns only by throwing.
+  func execute() throws(Failure) {
+    guard let command = arguments.first, !command.isEmpty else {
+      throw Failure(.commandNotFound, "execute", reason: "no command was given")
+    }
+    var argv = arguments.map { strdup($0) } + [nil]
+    var envp = environment.map { strdup($0) } + [nil]
+    defer { for pointer in argv + envp { free(pointer) } }
+    SignalReader.unblockAll()
+    // Whatever is open beyond the standard three ends with the exec (security row 2).
+    _ = clx_close_range(3, ~0, true)
+    var worst = Failure(
+      .commandNotFound, "execute", command, reason: "no such file in the container's PATH",
+      remedy: "check the command's spelling and the image's PATH")
+    for candidate in candidates(for: command) {
+      execve(candidate, &argv, &envp)
+      let number = errno
+      if number == ENOENT || number == ENOTDIR {
+        if access(candidate, F_OK) == 0 { worst = missingInterpreter(candidate) }
+        continue
+      }
+      worst = failure(candidate, number)
+      if number != EACCES { break }
+    }
+    throw worst
+  }
+
+  /// The paths to try, in order.
+  func candidates(for command: String) -> [String] {
+    if command.contains("/") { return [command] }
+    let path =
+      environment.last { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) }
+      ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return path.split(separator: ":", omittingEmptySubsequences: false).map {
+      $0.isEmpty ? "./" + command : "\($0)/\(command)"
+    }
+  }
+
+  private func missingInterpreter(_ candidate: String) -> Failure {
+    Failure(
+      .commandNotFound, "execute", candidate,
+      reason: "the file is there, but the interpreter or loader that it names is not",
+      remedy: "check its first line (#!) or install the C library that it was built for")
+  }
+
+  private func failure(_ candidate: String, _ number: Int32) -> Failure {
+    switch number {
+    case EACCES:
+      var info = stat()
+      let isDirectory = stat(candidate, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+      return Failure(
+        .notExecutable, "execute", candidate,
+        reason: isDirectory ? "it is a directory" : "permission denied",
+        remedy: isDirectory ? "" : "the file is not executable for this user")
+    case ENOEXEC:
+      return Failure(
+        .notExecutable, "execute", candidate, reason: "exec format error",
+        remedy: "it is no program for this machine's architecture, or a script without #!")
+    default:
+      var failure = Failure(errno: number, "execute", candidate)
+      failure.code = .notExecutable
+      return failure
+    }
+  }
+}

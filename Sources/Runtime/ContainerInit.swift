@@ -1,0 +1,132 @@
+import CLinux
+import Glibc
+import Linux
+
+/// `minidock init`: the first process of a container, from the clone to the command's exec.
+///
+/// It runs with the host's rights until the plan's process takes over, so it reads nothing but the
+/// plan, follows no path of the image except through ``Root``, and reports a failure whole.
+public struct ContainerInit: ~Copyable {
+  private let socket: MessageSocket
+  private var plan = InitPlan()
+  private var lastStep = Timestamp.monotonic
+
+  /// The descriptor of the socket to the parent, as ``Spawn`` leaves it.
+  public static let socketNumber: Int32 = 3
+
+  /// The whole life of the process: does not return unless something failed.
+  ///
+  /// - Returns: the exit status after a failure, which has been reported to the parent.
+  public static func main() -> Int32 {
+    // Nothing that the parent left open reaches the container (CVE-2024-21626, security row 2), and
+    // nobody in it may look into this process before the exec (row 1).
+    _ = clx_close_range(4, ~0, true)
+    _ = clx_fcntl(socketNumber, F_SETFD, Int(FD_CLOEXEC))
+    _ = clx_prctl(4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0)
+    // A container never outlives the monitor that is its parent.
+    _ = clx_prctl(1 /* PR_SET_PDEATHSIG */, UInt(SIGKILL), 0, 0, 0)
+    signal(SIGPIPE, SIG_DFL)
+    var container = ContainerInit(
+      socket: MessageSocket(Descriptor(owning: socketNumber)))
+    do throws(Failure) {
+      try container.run()
+    } catch {
+      try? container.socket.send(InitMessage.failed(error).bytes)
+      return switch error.code {
+      case .commandNotFound: 127
+      case .notExecutable: 126
+      default: 125
+      }
+    }
+    return 0
+  }
+
+  private init(socket: consuming MessageSocket) { self.socket = socket }
+
+  private mutating func run() throws(Failure) {
+    guard case .plan(let received) = try receive() else {
+      throw Failure(.corrupt, "start container", reason: "minidock init is internal to minidock")
+    }
+    plan = received
+    try makeNamespaces()
+    try makeRootFilesystem()
+    try setKernelParameters()
+    try send(.ready)
+    guard case .go = try receive() else {
+      throw Failure(.corrupt, "start container", reason: "unexpected message")
+    }
+    mark("wait for network")
+    try ProcessStart(plan: plan.process, socket: socket.descriptor.raw).execute()
+  }
+
+  // MARK: - Steps
+
+  private mutating func makeNamespaces() throws(Failure) {
+    mark("start init")
+    // The rest comes after the network namespace, which the parent can work on meanwhile.
+    if plan.namespaces.contains(.network) { try Namespaces.network.unshare() }
+    try send(.namespaces)
+    mark("network namespace")
+    let others = plan.namespaces.subtracting(.network)
+    if !others.isEmpty { try others.unshare() }
+    mark("namespaces")
+  }
+
+  private mutating func makeRootFilesystem() throws(Failure) {
+    // Slave first: nothing mounted from here on may reach the host's namespace.
+    try Mounts.setRootPropagation(plan.rootPropagation == .isPrivate ? .isPrivate : .slave)
+    try RootMount.attach(plan.root)
+    let name = plan.root.directory
+    let directory = try Descriptor.open(name, .path)
+    mark("root")
+    var executor = MountExecutor(root: Linux.Root(try directory.duplicate(), name: ""))
+    for step in plan.steps { try executor.run(step) }
+    mark("mounts")
+    if let terminal = executor.takeTerminal() { try useTerminal(terminal) }
+    try Mounts.pivot(to: directory, name: name)
+    try RootMount.finish(propagation: plan.rootPropagation, readOnly: plan.rootReadOnly)
+    mark("pivot root")
+  }
+
+  private mutating func useTerminal(_ terminal: consuming TerminalPair) throws(Failure) {
+    if let size = plan.process.terminalSize { Terminal.setSize(size, of: terminal.master.raw) }
+    try socket.send(InitMessage.terminal.bytes, descriptors: [terminal.master.raw])
+    for number in 0...2 as ClosedRange<Int32> {
+      try check("use terminal") { dup2(terminal.peer.raw, number) }
+    }
+  }
+
+  private mutating func setKernelParameters() throws(Failure) {
+    if !plan.hostname.isEmpty {
+      try check("set host name", plan.hostname) {
+        clx_sethostname(plan.hostname, plan.hostname.utf8.count)
+      }
+    }
+    if !plan.domainname.isEmpty {
+      try check("set domain name", plan.domainname) {
+        clx_setdomainname(plan.domainname, plan.domainname.utf8.count)
+      }
+    }
+    try Sysctls.apply(plan.sysctls)
+    mark("kernel parameters")
+  }
+
+  // MARK: - Messages
+
+  private func receive() throws(Failure) -> InitMessage {
+    guard let message = try socket.receive() else {
+      // The parent is gone: nobody would wait for this container.
+      Glibc._exit(125)
+    }
+    return try InitMessage(message.bytes)
+  }
+
+  private func send(_ message: InitMessage) throws(Failure) { try socket.send(message.bytes) }
+
+  private mutating func mark(_ step: String) {
+    guard plan.traced else { return }
+    let now = Timestamp.monotonic
+    try? send(.timing(step: step, nanoseconds: now - lastStep))
+    lastStep = Timestamp.monotonic
+  }
+}

@@ -1,0 +1,93 @@
+import CLinux
+import Glibc
+import Linux
+
+/// The parent's side of starting a container: spawns `minidock init` and follows the exchange of
+/// ``InitMessage`` up to the command's exec.
+///
+/// Call in order: ``start(plan:stdio:cgroup:)``, ``waitForNamespaces()``, ``waitUntilReady()``,
+/// ``go()``. Between the calls the caller does its own part (network, records) while the child works.
+/// If it goes out of scope before ``go()``, the child sees the closed socket and ends.
+public struct ContainerLaunch: ~Copyable {
+  /// The container's first process, as the caller's pid namespace numbers it.
+  public let child: Child
+  private let socket: MessageSocket
+  /// The master of the process's terminal, once ``waitUntilReady()`` has returned.
+  public private(set) var terminal: Descriptor?
+  /// Step times reported by a traced child.
+  public private(set) var timings: [(step: String, nanoseconds: UInt64)] = []
+
+  private init(child: consuming Child, socket: consuming MessageSocket) {
+    self.child = child
+    self.socket = socket
+  }
+
+  /// Spawns the first process inside its cgroup and sends it the plan.
+  ///
+  /// - Parameters:
+  ///   - stdio: the process's descriptors 0, 1 and 2, which the caller keeps too.
+  ///   - cgroup: the group that it starts in; nil leaves it in the caller's.
+  /// - Throws: the failed step; no process is left then.
+  public static func start(
+    plan: InitPlan, stdio: [Int32], cgroup: Cgroup?
+  ) throws(Failure) -> ContainerLaunch {
+    let program = try SealedExecutable.open()
+    let pair = try MessageSocket.pair()
+    var spawn = Spawn()
+    spawn.namespaces = .pid
+    spawn.arguments = ["minidock", "init"]
+    spawn.stdio = stdio
+    var joins: [Int32] = []
+    defer { for number in joins { close(number) } }
+    var group: Descriptor?
+    if let directory = cgroup?.directoryForClone {
+      let opened = try Descriptor.open(directory, .directory)
+      spawn.cgroup = opened.raw
+      group = consume opened
+    } else if let cgroup {
+      for path in cgroup.joinPaths { joins.append(try Descriptor.open(path, .write).release()) }
+      spawn.joins = joins
+    }
+    let child = try spawn.start(program: program, socket: pair.far.descriptor)
+    _ = group
+    try pair.near.send(InitMessage.plan(plan).bytes)
+    return ContainerLaunch(child: child, socket: pair.near)
+  }
+
+  /// Waits until the container's namespaces exist and can be entered or configured from outside.
+  public mutating func waitForNamespaces() throws(Failure) { try wait(for: .namespaces) }
+
+  /// Waits until the container's file system is complete.
+  public mutating func waitUntilReady() throws(Failure) { try wait(for: .ready) }
+
+  /// Lets the command start and waits until it has been executed.
+  ///
+  /// - Throws: what kept it from starting: ``Failure/Code/commandNotFound``,
+  ///   ``Failure/Code/notExecutable`` or any other failure of the child's last steps.
+  public mutating func go() throws(Failure) {
+    try socket.send(InitMessage.go.bytes)
+    while let message = try next() {
+      if case .failed(let failure) = message { throw failure }
+    }
+  }
+
+  private mutating func wait(for expected: InitMessage) throws(Failure) {
+    while let message = try next() {
+      switch message {
+      case expected: return
+      case .failed(let failure): throw failure
+      default: continue
+      }
+    }
+    throw Failure(
+      .system, "start container", reason: "its first process ended unexpectedly")
+  }
+
+  private mutating func next() throws(Failure) -> InitMessage? {
+    guard let received = try socket.receive() else { return nil }
+    if let fd = received.descriptors.first { terminal = Descriptor(owning: fd) }
+    let message = try InitMessage(received.bytes)
+    if case .timing(let step, let nanoseconds) = message { timings.append((step, nanoseconds)) }
+    return message
+  }
+}

@@ -1,0 +1,200 @@
+import Linux
+
+// The wire form of the plan: fields in the order of their declaration.
+
+extension WireWriter {
+  mutating func put(_ plan: InitPlan) {
+    put(plan.namespaces.rawValue)
+    put(plan.root)
+    put(plan.rootReadOnly)
+    put(plan.rootPropagation.rawValue)
+    put(plan.hostname)
+    put(plan.domainname)
+    put(plan.steps) { $0.put($1) }
+    put(plan.sysctls) {
+      $0.put($1.name)
+      $0.put($1.value)
+    }
+    put(plan.process)
+    put(plan.traced)
+  }
+
+  private mutating func put(_ root: RootSource) {
+    switch root {
+    case .directory(let path):
+      put(UInt8(0))
+      put(path)
+    case .overlay(let overlay):
+      put(UInt8(1))
+      put(overlay.base)
+      put(overlay.lower)
+      put(overlay.upper)
+      put(overlay.work)
+      put(overlay.target)
+      put(overlay.volatile)
+    }
+  }
+
+  private mutating func put(_ step: MountStep) {
+    switch step {
+    case .fileSystem(let type, let source, let target, let options, let attributes):
+      put(UInt8(0))
+      put(type)
+      put(source)
+      put(target)
+      put(options)
+      put(attributes.rawValue)
+    case .bind(let source, let target, let options):
+      put(UInt8(1))
+      put(source)
+      put(target)
+      put(options.recursive)
+      put(options.set.rawValue)
+      put(options.clear.rawValue)
+      put(options.recursiveAttributes)
+      put(options.propagation?.rawValue ?? 0)
+    case .device(let path, let kind, let major, let minor, let mode, let uid, let gid):
+      put(UInt8(2))
+      put(path)
+      put(kind.rawValue)
+      for number in [major, minor, mode, uid, gid] { put(number) }
+    case .symlink(let target, let path):
+      put(UInt8(3))
+      put(target)
+      put(path)
+    case .console: put(UInt8(4))
+    case .mask(let path):
+      put(UInt8(5))
+      put(path)
+    case .readOnly(let path):
+      put(UInt8(6))
+      put(path)
+    }
+  }
+
+  mutating func put(_ process: ProcessPlan) {
+    put(process.arguments)
+    put(process.environment)
+    put(process.workingDirectory)
+    put(process.userText) { $0.put($1) }
+    put(process.uid)
+    put(process.gid)
+    put(process.groups) { $0.put($1) }
+    put(process.umask)
+    let sets = process.capabilities
+    for mask in [sets.bounding, sets.effective, sets.permitted, sets.inheritable, sets.ambient] {
+      put(mask)
+    }
+    put(process.noNewPrivileges)
+    put(process.seccomp) { $0.put($1) }
+    put(process.rlimits) {
+      $0.put($1.resource)
+      $0.put($1.soft)
+      $0.put($1.hard)
+    }
+    put(process.oomScoreAdjust) { $0.put($1) }
+    put(process.hasTerminal)
+    put(process.terminalSize) {
+      $0.put($1.rows)
+      $0.put($1.columns)
+    }
+    put(process.reaps)
+  }
+}
+
+extension InitPlan {
+  init(_ reader: inout WireReader) throws(Failure) {
+    self.init()
+    namespaces = Namespaces(rawValue: try reader.get())
+    root = try RootSource(&reader)
+    rootReadOnly = try reader.getBool()
+    rootPropagation = Propagation(rawValue: try reader.get()) ?? .isPrivate
+    hostname = try reader.getString()
+    domainname = try reader.getString()
+    steps = try reader.getList { (reader) throws(Failure) in try MountStep(&reader) }
+    sysctls = try reader.getList { (reader) throws(Failure) in
+      Sysctl(name: try reader.getString(), value: try reader.getString())
+    }
+    process = try ProcessPlan(&reader)
+    traced = try reader.getBool()
+  }
+}
+
+extension RootSource {
+  fileprivate init(_ reader: inout WireReader) throws(Failure) {
+    if try reader.get(UInt8.self) == 0 {
+      self = .directory(path: try reader.getString())
+    } else {
+      self = .overlay(
+        Overlay(
+          base: try reader.getString(), lower: try reader.getStrings(),
+          upper: try reader.getString(), work: try reader.getString(),
+          target: try reader.getString(), volatile: try reader.getBool()))
+    }
+  }
+}
+
+extension MountStep {
+  fileprivate init(_ reader: inout WireReader) throws(Failure) {
+    switch try reader.get(UInt8.self) {
+    case 0:
+      self = .fileSystem(
+        type: try reader.getString(), source: try reader.getString(),
+        target: try reader.getString(), options: try reader.getStrings(),
+        attributes: MountAttributes(rawValue: try reader.get()))
+    case 1:
+      let source = try reader.getString()
+      let target = try reader.getString()
+      var options = BindOptions()
+      options.recursive = try reader.getBool()
+      options.set = MountAttributes(rawValue: try reader.get())
+      options.clear = MountAttributes(rawValue: try reader.get())
+      options.recursiveAttributes = try reader.getBool()
+      options.propagation = Propagation(rawValue: try reader.get())
+      self = .bind(source: source, target: target, options: options)
+    case 2:
+      let path = try reader.getString()
+      guard let kind = DeviceKind(rawValue: try reader.get()) else {
+        throw Failure(.corrupt, "decode", "plan", reason: "unknown kind of device")
+      }
+      self = .device(
+        path: path, kind: kind, major: try reader.get(), minor: try reader.get(),
+        mode: try reader.get(), uid: try reader.get(), gid: try reader.get())
+    case 3: self = .symlink(target: try reader.getString(), path: try reader.getString())
+    case 4: self = .console
+    case 5: self = .mask(path: try reader.getString())
+    case 6: self = .readOnly(path: try reader.getString())
+    case let tag: throw Failure(.corrupt, "decode", "plan", reason: "unknown mount step \(tag)")
+    }
+  }
+}
+
+extension ProcessPlan {
+  init(_ reader: inout WireReader) throws(Failure) {
+    self.init()
+    arguments = try reader.getStrings()
+    environment = try reader.getStrings()
+    workingDirectory = try reader.getString()
+    userText = try reader.getOptional { (reader) throws(Failure) in try reader.getString() }
+    uid = try reader.get()
+    gid = try reader.get()
+    groups = try reader.getList { (reader) throws(Failure) in try reader.get() }
+    umask = try reader.get()
+    capabilities.bounding = try reader.get()
+    capabilities.effective = try reader.get()
+    capabilities.permitted = try reader.get()
+    capabilities.inheritable = try reader.get()
+    capabilities.ambient = try reader.get()
+    noNewPrivileges = try reader.getBool()
+    seccomp = try reader.getOptional { (reader) throws(Failure) in try reader.getBytes() }
+    rlimits = try reader.getList { (reader) throws(Failure) in
+      ResourceLimit(resource: try reader.get(), soft: try reader.get(), hard: try reader.get())
+    }
+    oomScoreAdjust = try reader.getOptional { (reader) throws(Failure) in try reader.get() }
+    hasTerminal = try reader.getBool()
+    terminalSize = try reader.getOptional { (reader) throws(Failure) in
+      TerminalSize(rows: try reader.get(), columns: try reader.get())
+    }
+    reaps = try reader.getBool()
+  }
+}
