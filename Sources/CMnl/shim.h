@@ -1,3 +1,6 @@
+// Before the kernel's headers: they leave out what the C library defined first (linux/libc-compat.h).
+#include <netinet/in.h>
+
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/if_addr.h>
