@@ -355,6 +355,13 @@ int clx_lsetxattr(const char *path, const char *name, const void *value, size_t 
 ssize_t clx_fgetxattr(int fd, const char *name, void *value, size_t size) {
   return fgetxattr(fd, name, value, size);
 }
+int clx_syncfs(int fd) { return syncfs(fd); }
+int clx_limit(int resource, uint64_t value) {
+  struct rlimit now, limit = { value, value };
+  if (getrlimit(resource, &now) < 0) return -1;
+  if (now.rlim_max < limit.rlim_max) limit.rlim_cur = limit.rlim_max = now.rlim_max;
+  return setrlimit(resource, &limit);
+}
 uint32_t clx_audit_architecture(void) {
 #if defined(__x86_64__)
   return AUDIT_ARCH_X86_64;

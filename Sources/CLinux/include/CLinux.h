@@ -151,6 +151,8 @@ pid_t clx_fork(void);
 int clx_fsetxattr(int fd, const char *name, const void *value, size_t size);
 int clx_lsetxattr(const char *path, const char *name, const void *value, size_t size);
 ssize_t clx_fgetxattr(int fd, const char *name, void *value, size_t size);
+int clx_syncfs(int fd);
+int clx_limit(int resource, uint64_t value); // soft and hard; a lower hard limit stays
 // The system calls the decoder may make, as numbers of this architecture.
 unsigned clx_decoder_syscalls(uint32_t *numbers, unsigned capacity);
 uint32_t clx_audit_architecture(void);

@@ -1,0 +1,123 @@
+import CLinux
+import Glibc
+
+/// Bytes and properties of open files, beyond the plain reads and writes.
+public enum FileBytes {
+  /// pread(2): at most `buffer.count` bytes from `offset`; 0 at the end of the file.
+  public static func read(
+    _ file: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+  ) throws(Failure) -> Int {
+    try checkCount("read", "descriptor \(file)") {
+      pread(file, buffer.baseAddress, buffer.count, off_t(offset))
+    }
+  }
+
+  /// pwrite(2) of all bytes at `offset`.
+  public static func write(
+    _ file: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int64, object: String
+  ) throws(Failure) {
+    var done = 0
+    while done < bytes.count {
+      done += try checkCount("write", object) {
+        pwrite(file, bytes.baseAddress! + done, bytes.count - done, off_t(offset) + off_t(done))
+      }
+    }
+  }
+
+  /// ftruncate(2).
+  public static func setLength(
+    _ file: Int32, _ length: Int64, object: String
+  ) throws(Failure) {
+    try check("set length of", object) { ftruncate(file, off_t(length)) }
+  }
+
+  /// Makes `target` (empty) share the blocks of `source` where the file system can (ioctl_ficlone(2)).
+  public static func clone(_ source: Int32, to target: Int32) -> Bool {
+    clx_ioctl_value(target, 0x4004_9409 /* FICLONE */, Int(source)) == 0
+  }
+
+  /// Free bytes for this user, and the size, of the file system that holds an open file.
+  public static func space(of file: Int32) throws(Failure) -> (free: Int64, total: Int64) {
+    var info = statvfs()
+    try check("stat file system of", "descriptor \(file)") { fstatvfs(file, &info) }
+    let block = Int64(info.f_frsize)
+    return (Int64(info.f_bavail) * block, Int64(info.f_blocks) * block)
+  }
+
+  /// Waits until everything written to the file system that holds an open file is durable (syncfs(2)).
+  public static func syncFileSystem(of file: Int32, object: String) throws(Failure) {
+    try check("sync", object) { clx_syncfs(file) }
+  }
+
+  /// Waits until one of the descriptors can be read (or has ended); true for the first when it can.
+  public static func waitReadable(_ first: Int32, or second: Int32) throws(Failure) -> Bool {
+    var polls = [
+      pollfd(fd: first, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: second, events: Int16(POLLIN), revents: 0),
+    ]
+    try check("poll") { poll(&polls, 2, -1) }
+    return polls[1].revents == 0
+  }
+
+  /// Whether a descriptor can be read, or has ended, right now.
+  public static func isReadable(_ file: Int32) -> Bool {
+    var polls = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+    return poll(&polls, 1, 0) > 0
+  }
+}
+
+/// What kind of file a descriptor or name is; the raw value is st_mode's type (inode(7)).
+public enum FileKind: UInt32, Sendable {
+  case fifo = 0o010000
+  case characterDevice = 0o020000
+  case directory = 0o040000
+  case blockDevice = 0o060000
+  case regular = 0o100000
+  case symbolicLink = 0o120000
+  case socket = 0o140000
+  case unknown = 0
+
+  /// Decodes st_mode.
+  public init(mode: UInt32) { self = FileKind(rawValue: mode & 0o170000) ?? .unknown }
+
+  /// The kind of an open file.
+  public static func of(_ descriptor: Int32) throws(Failure) -> FileKind {
+    var info = stat()
+    try check("stat", "descriptor \(descriptor)") { fstat(descriptor, &info) }
+    return FileKind(mode: info.st_mode)
+  }
+}
+
+extension Files {
+  /// Checks that a directory of minidock's own is one that nobody else can reach into: a real directory,
+  /// owned by this user, without any right for group and others (security rows 32 and 33).
+  public static func verifyPrivateDirectory(_ path: String) throws(Failure) {
+    var info = stat()
+    try check("stat", path) { lstat(path, &info) }
+    guard FileKind(mode: info.st_mode) == .directory else {
+      throw Failure(.refused, "use", path, reason: "not a directory", remedy: "remove it")
+    }
+    guard info.st_uid == geteuid() else {
+      throw Failure(
+        .refused, "use", path, reason: "it belongs to user \(info.st_uid)",
+        remedy: "chown it to user \(geteuid()) or choose another directory")
+    }
+    guard info.st_mode & 0o077 == 0 else {
+      throw Failure(
+        .refused, "use", path,
+        reason: "its mode 0\(String(info.st_mode & 0o7777, radix: 8)) lets other users in",
+        remedy: "run chmod 0700 \(path)")
+    }
+  }
+
+  /// Replaces a symbolic link that is used as a small record, by rename.
+  public static func replaceLink(_ path: String, target: String) throws(Failure) {
+    let temporary = "\(path).\(getpid()).tmp"
+    unlink(temporary)
+    try check("create", path) { symlink(target, temporary) }
+    do throws(Failure) { try rename(temporary, to: path) } catch {
+      unlink(temporary)
+      throw error
+    }
+  }
+}
