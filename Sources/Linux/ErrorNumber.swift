@@ -3,13 +3,16 @@ import Glibc
 /// The error numbers (errno(3)) that modules above this one act on, under their own names, so that
 /// they need not import the C library.
 public enum ErrorNumber {
+  /// EAGAIN.
   public static let again = EAGAIN
+  /// EEXIST.
   public static let exists = EEXIST
+  /// EINTR.
   public static let interrupted = EINTR
+  /// ENOBUFS.
   public static let noBufferSpace = ENOBUFS
+  /// ENODEV.
   public static let noDevice = ENODEV
+  /// ENOENT.
   public static let noEntry = ENOENT
-  public static let noSuchProcess = ESRCH
-  public static let notSupported = EOPNOTSUPP
-  public static let networkDown = ENETDOWN
 }

@@ -1,5 +1,6 @@
 /// An IPv4 address as a number, first octet highest.
 public struct IPv4Address: Sendable, Hashable, Comparable, CustomStringConvertible {
+  /// The address as a number.
   public let value: UInt32
 
   /// An address by its number.
@@ -38,10 +39,12 @@ public struct IPv4Address: Sendable, Hashable, Comparable, CustomStringConvertib
   /// Whether it lies in 127.0.0.0/8.
   public var isLoopback: Bool { value >> 24 == 127 }
 
+  /// "10.88.0.1".
   public var description: String {
     "\(value >> 24).\(value >> 16 & 255).\(value >> 8 & 255).\(value & 255)"
   }
 
+  /// In the order of the numbers.
   public static func < (a: IPv4Address, b: IPv4Address) -> Bool { a.value < b.value }
 }
 
@@ -55,6 +58,7 @@ public struct MACAddress: Sendable, Hashable, CustomStringConvertible {
   /// address passes to the next container, and two containers of one network never share it.
   public init(for address: IPv4Address) { bytes = [0x02, 0x6d] + address.octets }
 
+  /// "02:6d:0a:58:00:02".
   public var description: String {
     let digits = Array("0123456789abcdef")
     return bytes.map { String([digits[Int($0 >> 4)], digits[Int($0 & 15)]]) }

@@ -118,7 +118,8 @@ public struct MessageBatch: ~Copyable {
   public mutating func nest(_ type: Int, _ body: (inout MessageBatch) -> Void) {
     guard reserve(8) else { return }
     let start = size
-    guard mnl_attr_nest_start_check(header, capacity - current, UInt16(truncatingIfNeeded: type)) != nil
+    guard
+      mnl_attr_nest_start_check(header, capacity - current, UInt16(truncatingIfNeeded: type)) != nil
     else { return refuse("attribute \(type) does not fit") }
     updateSize()
     body(&self)

@@ -55,7 +55,8 @@ public struct NetlinkConnection<Transport: NetlinkTransport & ~Copyable>: ~Copya
     }
     var replies: [NetlinkReply] = []
     while pending > 0 {
-      for reply in try receive(operation, object) where reply.sequence &- first < sequence &- first {
+      for reply in try receive(operation, object) where reply.sequence &- first < sequence &- first
+      {
         guard reply.type == UInt16(NLMSG_ERROR) else {
           replies.append(reply)
           continue
@@ -100,7 +101,7 @@ public struct NetlinkConnection<Transport: NetlinkTransport & ~Copyable>: ~Copya
       let received: [NetlinkReply]
       do throws(Failure) {
         received = try receive(operation, object)
-      } catch where error.errno == ErrorNumber.noBufferSpace {
+      } catch  where error.errno == ErrorNumber.noBufferSpace {
         return nil
       }
       for reply in received where reply.sequence == wanted {

@@ -3,9 +3,13 @@ import Linux
 
 /// One message from the kernel, without its header.
 public struct NetlinkReply: Sendable {
+  /// NLMSG_ERROR, RTM_NEWLINK, …
   public let type: UInt16
+  /// NLM_F_*.
   public let flags: UInt16
+  /// The number of the request that it answers.
   public let sequence: UInt32
+  /// Everything behind the header.
   public let payload: [UInt8]
 
   /// The fixed structure at the start of the payload; nil when the message is shorter.
@@ -73,7 +77,9 @@ public struct NetlinkAttributes: Sendable {
   }
 
   /// An IPv4 address.
-  public func address(_ type: Int) -> IPv4Address? { self[type].flatMap { IPv4Address(octets: $0) } }
+  public func address(_ type: Int) -> IPv4Address? {
+    self[type].flatMap { IPv4Address(octets: $0) }
+  }
 
   /// The attributes inside an attribute.
   public func nest(_ type: Int) -> NetlinkAttributes? { self[type].map { NetlinkAttributes($0) } }

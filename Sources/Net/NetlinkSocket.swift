@@ -26,12 +26,14 @@ public struct KernelTransport: ~Copyable, NetlinkTransport {
 
   deinit { mnl_socket_close(socket) }
 
+  /// Sends one datagram to the kernel.
   public mutating func send(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     try checkCount("send", "netlink message") {
       mnl_socket_sendto(socket, bytes.baseAddress, bytes.count)
     }
   }
 
+  /// Waits for one datagram; one that is larger than `space` is a failure (ENOSPC).
   public mutating func receive(into space: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
     try checkCount("receive", "netlink message") {
       mnl_socket_recvfrom(socket, space.baseAddress, space.count)

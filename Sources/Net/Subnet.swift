@@ -2,7 +2,9 @@ import Linux
 
 /// An IPv4 network: a base address without host bits and a prefix length from 0 to 32.
 public struct Subnet: Sendable, Hashable, CustomStringConvertible {
+  /// The lowest address, which names the network.
   public let base: IPv4Address
+  /// The length of the prefix in bits.
   public let length: Int
 
   /// The network of `length` bits around `address`; nil unless `length` is 0...32.
@@ -56,5 +58,6 @@ public struct Subnet: Sendable, Hashable, CustomStringConvertible {
     return base.value & shorter == other.base.value & shorter
   }
 
+  /// "10.88.0.0/16".
   public var description: String { "\(base)/\(length)" }
 }

@@ -1,0 +1,203 @@
+import CMnl
+import Linux
+
+extension NetworkHost {
+  /// Makes sure that the bridge, IPv4 forwarding and the packet rules are in place, and returns the
+  /// network. What is missing (never made, or deleted or flushed by somebody) is put in place, by
+  /// one process at a time; when nothing is, the cost is a file, two queries that take no lock of
+  /// the kernel's, and a sysctl.
+  ///
+  /// - Throws: the kernel's refusals (EPERM without CAP_NET_ADMIN), ``Failure/Code/refused`` when no
+  ///   subnet is free, ``Failure/Code/inUse`` when a link that is no bridge has the device's name.
+  public func ensureBridge() throws(Failure) -> BridgeNetwork {
+    if let found = try quickCheck() { return found.network }
+    try Files.makeDirectories(Files.parent(of: lockPath))
+    let lock = try FileLock.acquire(lockPath)
+    defer { _ = lock.raw }
+    // Whoever had the lock has most likely put everything in place.
+    if let found = try quickCheck() { return found.network }
+    return try repair()
+  }
+
+  /// What was found in place last, if it still is.
+  private func quickCheck() throws(Failure) -> BridgeFound? {
+    guard var found = try BridgeFound.read(foundPath), found.network.device == device,
+      Forwarding.isOn
+    else { return nil }
+    var route = try NetlinkSocket.route()
+    guard route.isLive(found.network) else { return nil }
+    var netfilter = try NetlinkSocket.netfilter()
+    let generation = try netfilter.generation()
+    if generation == found.generation { return found }
+    // Somebody changed packet rules; not ours, it is to be hoped.
+    guard try netfilter.isIntact(ruleset(found.network.subnet, isClosed: found.isClosed)) else {
+      return nil
+    }
+    found.generation = generation
+    try found.write(foundPath)
+    return found
+  }
+
+  private func ruleset(_ subnet: Subnet, isClosed: Bool) -> Ruleset {
+    Ruleset(table: table, subnets: [subnet], bridges: [device], isClosed: isClosed)
+  }
+
+  /// Puts everything in place that is not. The caller holds the lock.
+  private func repair() throws(Failure) -> BridgeNetwork {
+    var route = try NetlinkSocket.route()
+    var record = try BridgeRecord.read(recordPath)
+    var refused: [Subnet] = []
+    while true {
+      let subnet = try chooseSubnet(&route, recorded: record?.subnet, refused: refused)
+      var wanted =
+        record ?? BridgeRecord(subnet: subnet, forwardingBoot: nil, device: device, table: table)
+      wanted.subnet = subnet
+      let boot = Processes.bootIdentity()
+      if !Forwarding.isOn { wanted.forwardingBoot = boot }
+      // What is about to be changed on the host is recorded first.
+      if wanted != record { try wanted.write(recordPath) }
+      record = wanted
+      let network = try makeBridge(&route, subnet: subnet)
+      if try collides(&route, network) {
+        var batch = MessageBatch(capacity: 256)
+        LinkMessages.removeAddress(
+          network.gateway, in: subnet, index: network.index, to: &batch)
+        try route.exchange(&batch, "remove address", "\(network.gateway)")
+        refused.append(subnet)
+        continue
+      }
+      let isClosed = wanted.forwardingBoot == boot
+      let generation = try ensureRules(ruleset(subnet, isClosed: isClosed))
+      // Only now, when the rules hold: at no time does the host route for others.
+      if !Forwarding.isOn { try Forwarding.set(true) }
+      try Forwarding.turnOn(link: device)
+      let found = BridgeFound(network: network, isClosed: isClosed, generation: generation)
+      try found.write(foundPath)
+      return network
+    }
+  }
+
+  /// The subnet that the bridge has, else the recorded one if it collides with nothing, else a free one.
+  private func chooseSubnet(
+    _ route: inout NetlinkSocket, recorded: Subnet?, refused: [Subnet]
+  ) throws(Failure) -> Subnet {
+    let link = try route.link(named: device)
+    if let link, link.kind != "bridge" {
+      throw Failure(
+        .inUse, "create bridge", device,
+        reason: "the host has a \(link.kind.isEmpty ? "physical" : link.kind) link of that name",
+        remedy: "rename it with ip link set \(device) name NEWNAME")
+    }
+    let addresses = try route.addresses()
+    if let recorded, let link,
+      addresses.contains(where: { $0.index == link.index && $0.address == recorded.gateway })
+    {
+      return recorded
+    }
+    let taken =
+      SubnetChoice.taken(addresses: addresses, routes: try route.routes(), own: link?.index)
+      + refused
+    if let recorded, !taken.contains(where: { $0.overlaps(recorded) }) { return recorded }
+    return try SubnetChoice.choose(start: subnetStart, taken: taken, network: "bridge")
+  }
+
+  /// The bridge with its address, up; whichever of that is missing is added.
+  private func makeBridge(
+    _ route: inout NetlinkSocket, subnet: Subnet
+  ) throws(Failure) -> BridgeNetwork {
+    let gateway = subnet.gateway
+    if try route.link(named: device) == nil {
+      var batch = MessageBatch(capacity: 512)
+      LinkMessages.addBridge(
+        device, mac: MACAddress(for: gateway), mtu: try uplinkMTU(&route),
+        group: Ruleset.linkGroup, to: &batch)
+      try route.exchange(&batch, "create bridge", device, tolerated: [ErrorNumber.exists])
+    }
+    guard let link = try route.link(named: device) else {
+      throw Failure(.inUse, "create bridge", device, reason: "another process deletes it")
+    }
+    try NetworkHost.disableIPv6(link: device)
+    var batch = MessageBatch(capacity: 512)
+    LinkMessages.addAddress(gateway, in: subnet, index: link.index, to: &batch)
+    LinkMessages.setUp(index: link.index, to: &batch)
+    try route.exchange(
+      &batch, "set up bridge", "\(device) with \(gateway)", tolerated: [ErrorNumber.exists])
+    return BridgeNetwork(
+      name: "bridge", device: device, index: link.index, subnet: subnet, gateway: gateway,
+      mtu: link.mtu)
+  }
+
+  /// The MTU of the link of the default route, 1500 where there is none.
+  private func uplinkMTU(_ route: inout NetlinkSocket) throws(Failure) -> Int {
+    let uplink = try route.routes().first { $0.destination.length == 0 && $0.index > 0 }
+    guard let uplink, let mtu = try route.link(index: uplink.index)?.mtu, mtu > 0 else {
+      return 1500
+    }
+    return min(max(mtu, 576), 65535)
+  }
+
+  /// Whether another link has an overlapping network by now: another minidock root may have chosen
+  /// at the same moment. Each looks after it has set its own address, so at least one sees the other
+  /// and steps aside.
+  private func collides(
+    _ route: inout NetlinkSocket, _ network: BridgeNetwork
+  ) throws(Failure) -> Bool {
+    try route.addresses().contains {
+      $0.index != network.index && !$0.address.isLoopback && $0.subnet.overlaps(network.subnet)
+    }
+  }
+
+  /// The rules in place, and the transaction after which they were seen there.
+  private func ensureRules(_ ruleset: Ruleset) throws(Failure) -> UInt32 {
+    var netfilter = try NetlinkSocket.netfilter()
+    for _ in 0..<20 {
+      // A change between the two numbers may have been after the look: look again.
+      let before = try netfilter.generation()
+      if try netfilter.isIntact(ruleset) {
+        if try netfilter.generation() == before { return before }
+      } else {
+        try netfilter.install(ruleset)
+      }
+    }
+    throw Failure(
+      .inUse, "install packet rules", ruleset.table,
+      reason: "another program keeps changing or removing them")
+  }
+
+  /// Undoes what ``ensureBridge()`` did on the host: rules, bridge, and IPv4 forwarding if minidock
+  /// turned it on in this boot and no other minidock bridge is left. The records go last.
+  public func removeBridge() throws(Failure) {
+    try Files.makeDirectories(Files.parent(of: lockPath))
+    let lock = try FileLock.acquire(lockPath)
+    defer { _ = lock.raw }
+    try Files.remove(foundPath)
+    guard let record = try BridgeRecord.read(recordPath) else { return }
+    var route = try NetlinkSocket.route()
+    var batch = MessageBatch(capacity: 256)
+    LinkMessages.delete(record.device, to: &batch)
+    try route.exchange(
+      &batch, "delete bridge", record.device, tolerated: [ErrorNumber.noDevice])
+    let others = try route.links().contains { $0.group == Ruleset.linkGroup }
+    if record.forwardingBoot == Processes.bootIdentity() && !others {
+      try Forwarding.set(false)
+    }
+    var netfilter = try NetlinkSocket.netfilter()
+    try netfilter.deleteTable(record.table)
+    try Files.remove(recordPath)
+  }
+}
+
+extension NetlinkConnection where Transport: ~Copyable {
+  /// Whether the bridge is there, up and with its address, told by the routing entry that follows
+  /// from them: this query waits for no other process's work on links.
+  mutating func isLive(_ network: BridgeNetwork) -> Bool {
+    var batch = MessageBatch(capacity: 256)
+    let probe = IPv4Address(value: network.subnet.last.value - 1)
+    LinkMessages.findRoute(to: probe, to: &batch)
+    guard let replies = try? exchange(&batch, "look up route"),
+      let route = replies.compactMap(Route.init).first
+    else { return false }
+    return route.destination == network.subnet && route.index == network.index
+      && route.source == network.gateway
+  }
+}
