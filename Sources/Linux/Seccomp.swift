@@ -8,6 +8,7 @@ public enum Seccomp {
 
   /// SECCOMP_FILTER_FLAG_*: how a filter is loaded.
   public struct Flags: OptionSet, Sendable, Hashable {
+    /// The kernel's numbers.
     public let rawValue: UInt32
     /// Flags by the kernel's numbers.
     public init(rawValue: UInt32) { self.rawValue = rawValue }

@@ -2,6 +2,7 @@ import Linux
 
 /// Capabilities as the kernel's 64-bit mask.
 public struct CapabilitySet: OptionSet, Sendable, Hashable {
+  /// The kernel's mask.
   public let rawValue: UInt64
 
   /// A set by its mask.
@@ -44,7 +45,7 @@ public struct CapabilitySet: OptionSet, Sendable, Hashable {
   /// - Throws: ``Failure/Code/invalid`` for an unknown name, with `--privileged` too.
   public static func container(
     adding: [String], dropping: [String], privileged: Bool = false,
-    available: @autoclosure () throws(Failure) -> CapabilitySet,
+    available: () throws(Failure) -> CapabilitySet,
     defaults: CapabilitySet = .containerDefaults
   ) throws(Failure) -> CapabilitySet {
     let add = try FlagList(adding)

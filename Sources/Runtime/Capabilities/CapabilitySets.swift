@@ -13,6 +13,20 @@ public enum CapabilitySets {
     try CapabilitySet(names: names).rawValue
   }
 
+  /// The OCI names of a mask, in the order of their numbers.
+  public static func names(of mask: UInt64) -> [String] { CapabilitySet(rawValue: mask).names }
+
+  /// A container's mask from docker's flags: ``CapabilitySet/container(adding:dropping:privileged:available:defaults:)``
+  /// where "all" is ``available()``.
+  public static func mask(
+    adding: [String], dropping: [String], privileged: Bool = false
+  ) throws(Failure) -> UInt64 {
+    try CapabilitySet.container(
+      adding: adding, dropping: dropping, privileged: privileged,
+      available: { () throws(Failure) in try available() }
+    ).rawValue
+  }
+
   /// What this process could give away: the kernel's capabilities that its bounding set has. This is
   /// what "ALL" and `--privileged` stand for.
   public static func available() throws(Failure) -> CapabilitySet {

@@ -1,11 +1,14 @@
 /// What a group used so far and uses now. A figure whose controller has no group is 0 or nil.
 public struct CgroupStatistics: Sendable, Equatable {
-  /// CPU time in nanoseconds: all, in user and in kernel mode.
+  /// Nanoseconds of CPU time.
   public var cpuUsage: UInt64 = 0
+  /// Nanoseconds of it in user mode.
   public var cpuUser: UInt64 = 0
+  /// Nanoseconds of it in the kernel.
   public var cpuSystem: UInt64 = 0
-  /// How often, and how many nanoseconds, the CPU quota held processes back.
+  /// How often the CPU quota held processes back.
   public var throttledPeriods: UInt64 = 0
+  /// Nanoseconds it held them back.
   public var throttledTime: UInt64 = 0
   /// Bytes, page cache included.
   public var memoryUsage: UInt64 = 0
@@ -21,11 +24,13 @@ public struct CgroupStatistics: Sendable, Equatable {
   public var pids: UInt64 = 0
   /// nil is unlimited.
   public var pidsLimit: UInt64?
-  /// Bytes read from and written to block devices.
+  /// Bytes read from block devices.
   public var ioReadBytes: UInt64 = 0
+  /// Bytes written to block devices.
   public var ioWriteBytes: UInt64 = 0
-  /// Operations on block devices.
+  /// Read operations on block devices.
   public var ioReads: UInt64 = 0
+  /// Write operations on block devices.
   public var ioWrites: UInt64 = 0
 
   /// No usage.

@@ -4,6 +4,7 @@ import Linux
 ///
 /// The entries of a list are applied in order, the last that matches a device deciding.
 public struct DeviceRule: Sendable, Equatable, Codable {
+  /// Whether access is allowed or denied.
   public var allow: Bool
   /// "a" (all: major, minor and access are ignored), "b" or "c"; nil is "a".
   public var type: String?
