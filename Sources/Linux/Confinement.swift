@@ -55,6 +55,8 @@ public enum Confinement {
   public static func enterDirectory(
     _ directory: consuming Descriptor, name: String
   ) throws(Failure) -> Descriptor {
+    // unshare(2) moves the working directory to the new namespace's mounts, but no open descriptor.
+    try check("enter", name) { fchdir(directory.raw) }
     try check("create mount namespace") { clx_unshare(0x20000 /* CLONE_NEWNS */) }
     try check("make mounts private") {
       mount("none", "/", nil, UInt(MS_REC) | UInt(MS_PRIVATE), nil)
@@ -62,7 +64,7 @@ public enum Confinement {
     let flags = UInt32(CLX_OPEN_TREE_CLONE) | UInt32(CLX_OPEN_TREE_CLOEXEC)
     let tree = Descriptor(
       owning: try check("clone mount of", name) {
-        clx_open_tree(directory.raw, "", flags | UInt32(CLX_AT_EMPTY_PATH))
+        clx_open_tree(AT_FDCWD, ".", flags)
       })
     var attributes = clx_mount_attr()
     attributes.attr_set =
@@ -70,8 +72,9 @@ public enum Confinement {
     try check("restrict mount of", name) {
       clx_mount_setattr(tree.raw, "", UInt32(CLX_AT_EMPTY_PATH), &attributes)
     }
-    let empty = UInt32(CLX_MOVE_MOUNT_F_EMPTY_PATH) | UInt32(CLX_MOVE_MOUNT_T_EMPTY_PATH)
-    try check("mount", name) { clx_move_mount(tree.raw, "", directory.raw, "", empty) }
+    try check("mount", name) {
+      clx_move_mount(tree.raw, "", AT_FDCWD, ".", UInt32(CLX_MOVE_MOUNT_F_EMPTY_PATH))
+    }
     try check("enter", name) { fchdir(tree.raw) }
     if clx_pivot_root(".", ".") == 0 {
       try check("detach the host's mounts from", name) { umount2(".", Int32(MNT_DETACH)) }

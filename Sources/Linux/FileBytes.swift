@@ -59,6 +59,15 @@ public enum FileBytes {
     return polls[1].revents == 0
   }
 
+  /// Sends one message on a connected socket; EPIPE instead of a signal when the other end is gone.
+  public static func send(
+    _ socket: Int32, _ bytes: UnsafeRawBufferPointer
+  ) throws(Failure) {
+    try checkCount("send", "message") {
+      clx_send_fds(socket, bytes.baseAddress, bytes.count, nil, 0)
+    }
+  }
+
   /// Whether a descriptor can be read, or has ended, right now.
   public static func isReadable(_ file: Int32) -> Bool {
     var polls = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
@@ -110,6 +119,13 @@ extension Files {
     }
   }
 
+  /// The size of a file in bytes.
+  public static func size(_ path: String) throws(Failure) -> Int64 {
+    var info = stat()
+    try check("stat", path) { lstat(path, &info) }
+    return Int64(info.st_size)
+  }
+
   /// Replaces a symbolic link that is used as a small record, by rename.
   public static func replaceLink(_ path: String, target: String) throws(Failure) {
     let temporary = "\(path).\(getpid()).tmp"
@@ -119,5 +135,26 @@ extension Files {
       unlink(temporary)
       throw error
     }
+  }
+}
+
+extension ErrorNumber {
+  /// EPIPE.
+  public static let brokenPipe = EPIPE
+  /// ENOTEMPTY.
+  public static let notEmpty = ENOTEMPTY
+  /// ENOSPC.
+  public static let noSpace = ENOSPC
+}
+
+extension [UInt8] {
+  /// `withUnsafeMutableBytes` that passes on a typed error.
+  public mutating func withMutableBytes<Result>(
+    _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let outcome: Swift.Result<Result, Failure> = withUnsafeMutableBytes { bytes in
+      do throws(Failure) { return .success(try body(bytes)) } catch { return .failure(error) }
+    }
+    return try outcome.get()
   }
 }

@@ -3,7 +3,9 @@ import Glibc
 
 /// A moment as the kernel stores it with files.
 public struct FileTime: Sendable, Equatable {
+  /// Seconds since 1970-01-01 UTC, negative before.
   public var seconds: Int64
+  /// 0 to 999,999,999 nanoseconds after the second.
   public var nanoseconds: Int64
 
   /// Seconds since 1970 and the nanoseconds after them.
@@ -17,7 +19,9 @@ public struct FileTime: Sendable, Equatable {
 
 /// An extended attribute (xattr(7)); the name without a terminating zero.
 public struct ExtendedAttribute: Sendable, Equatable {
+  /// With its namespace: "user.mime_type".
   public var name: [UInt8]
+  /// Raw bytes.
   public var value: [UInt8]
 
   /// An attribute by name and value.

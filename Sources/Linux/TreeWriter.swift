@@ -12,9 +12,13 @@ public struct TreeWriter: ~Copyable {
   public struct Metadata: Sendable {
     /// Permission bits with set-user-id, set-group-id and sticky.
     public var mode: UInt32
+    /// Numeric owner.
     public var user: UInt32
+    /// Numeric group.
     public var group: UInt32
+    /// Time of last access.
     public var accessed: FileTime
+    /// Time of last modification.
     public var modified: FileTime
     /// Extended attributes by name, as bytes; already chosen by the caller.
     public var attributes: [ExtendedAttribute] = []
@@ -45,6 +49,7 @@ public struct TreeWriter: ~Copyable {
   let hasLowerLayers: Bool
   private var parentPath: [UInt8] = []
   private var parentHandle: Descriptor?
+  private var parentNumber: Int32 = -1
   /// Directories that ``finish()`` comes back to: path, inode, times, default ACL.
   private var deferred = WireWriter(capacity: 64 << 10)
 
@@ -197,12 +202,12 @@ public struct TreeWriter: ~Copyable {
 
   /// The directory of an entry, opened inside the root and kept for the next entry of the same one.
   mutating func open(parent: [UInt8]) throws(Failure) -> Int32 {
-    if parentHandle != nil, parentPath == parent { return parentHandle!.raw }
+    if parentPath == parent { return parentNumber }
     let handle = try root.makeDirectory(bytes: parent)
-    let number = handle.raw
-    parentHandle = consume handle
+    parentNumber = handle.raw
     parentPath = parent
-    return number
+    parentHandle = consume handle
+    return parentNumber
   }
 
   /// Removes what an entry replaces. The kept directory may have been reached through it.

@@ -1,0 +1,93 @@
+import Crypto
+import Linux
+
+/// The importing side: reads the source, hashes it, stores it, and tells the unpacking child how far it
+/// may read.
+struct BlobWriter {
+  let blob: Int32
+  let channel: Int32
+  let limits: ImportLimits
+  /// The store, for messages.
+  let name: String
+
+  struct Received {
+    var digest: Digest
+    /// False when the child ended before the source did.
+    var isComplete: Bool
+  }
+
+  private static let chunk = 512 << 10
+  /// The child is told at least this often.
+  private static let step: Int64 = 512 << 10
+
+  /// Copies until the source or the child ends.
+  func copy(
+    _ head: [UInt8], _ source: Int32, _ progress: ((Int64) -> Void)?
+  ) throws(Failure) -> Received {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: Self.chunk, alignment: 4096)
+    defer { buffer.deallocate() }
+    let floor = try FreeSpace.floor(blob, limits)
+    let mayBlock = try FileKind.of(source) != .regular
+    var hasher = SHA256()
+    var (total, announced, reported, checked): (Int64, Int64, Int64, Int64) = (0, 0, 0, 0)
+    var count = head.count
+    buffer.copyBytes(from: head)
+    while true {
+      if count > 0 {
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+        try store(bytes)
+        hasher.update(bufferPointer: bytes)
+        total += Int64(count)
+      }
+      if total - announced >= Self.step || (announced == 0 && total > 0) {
+        guard try announce(UInt64(total)) else { break }
+        announced = total
+      }
+      if total - reported >= 1 << 20 {
+        progress?(total)
+        reported = total
+      }
+      if total - checked >= 32 << 20 {
+        try FreeSpace.check(blob, floor: floor, "store", "layer in \(name)")
+        checked = total
+      }
+      guard total <= limits.bytes else {
+        throw Failure(
+          .refused, "import", "layer", reason: "it is larger than \(limits.bytes) bytes")
+      }
+      // A stalled source must not hide that the child has given up.
+      if mayBlock, !(try FileBytes.waitReadable(source, or: channel)) { break }
+      count = try readBytes(source, into: buffer)
+      if count == 0 {
+        _ = try announce(UInt64(total) | 1 << 63)
+        progress?(total)
+        return Received(digest: Digest(finishing: hasher), isComplete: true)
+      }
+    }
+    return Received(digest: Digest(finishing: hasher), isComplete: false)
+  }
+
+  private func store(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    do throws(Failure) {
+      try writeAll(blob, bytes)
+    } catch {
+      throw error.during(
+        "store", "layer in \(name)", remedy: "free some space or move the store with --root")
+    }
+  }
+
+  /// False when the child has ended.
+  private func announce(_ message: UInt64) throws(Failure) -> Bool {
+    if FileBytes.isReadable(channel) { return false }
+    var message = message
+    do throws(Failure) {
+      try withUnsafeBytes(of: &message) { Array($0) }.withBytes { (bytes) throws(Failure) in
+        try FileBytes.send(channel, bytes)
+      }
+      return true
+    } catch  where error.errno == ErrorNumber.brokenPipe {
+      return false
+    }
+  }
+}

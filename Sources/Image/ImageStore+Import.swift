@@ -1,0 +1,123 @@
+import Linux
+
+extension ImageStore {
+  /// Makes an image of one layer from a tarball of a root file system.
+  ///
+  /// The layer's blob is stored as received when it is plain tar, gzip or zstd, for which OCI has media
+  /// types. It has none for xz and bzip2: those are stored as the plain tar they hold, because
+  /// compressing again would cost more time than the whole rest of the import.
+  ///
+  /// The image exists when this returns, and survives a loss of power; before, nothing of it is visible.
+  ///
+  /// - Parameters:
+  ///   - source: a file or pipe, read from its current offset to its end; stays open.
+  ///   - name: the name that shall lead to the image, nil for none.
+  ///   - progress: told the number of bytes read so far, about once a mebibyte.
+  /// - Throws: ``Failure/Code/unsupported`` for what is no tar, ``Failure/Code/corrupt`` for a damaged one,
+  ///   ``Failure/Code/refused`` beyond a limit. Nothing is left of a failed import.
+  public func importRootfs(
+    from source: Int32, name: Reference?, config: ImageConfig, comment: String,
+    created: Timestamp, progress: ((Int64) -> Void)?
+  ) throws(Failure) -> ImageRecord {
+    try verify()
+    try sweep()
+    if let name, name.digest != nil {
+      throw Failure(
+        .invalid, "import", name.familiar, reason: "an image cannot be given a digest as its name")
+    }
+    let lock = try acquireLock()
+    let ingest = try Ingest(in: self)
+    _ = consume lock
+    let outcome: Result<ImageRecord, Failure>
+    do throws(Failure) {
+      let layer = try LayerImport(store: self, directory: ingest.path).run(source, progress)
+      let blob = try Files.size(ingest.path + "/blob")
+      let documents = try documents(
+        layer: layer.layer, mediaType: layer.mediaType, blobSize: blob, config: config,
+        comment: comment, created: created)
+      outcome = .success(try commit(documents, name, ingest))
+    } catch {
+      outcome = .failure(error)
+    }
+    // What was acknowledged stays acknowledged when only the clearing away fails: a sweep repeats it.
+    try? ingest.discard(self)
+    return try outcome.get()
+  }
+
+  /// Moves everything into place, the record and then the name last.
+  private func commit(
+    _ documents: Documents, _ name: Reference?, _ ingest: borrowing Ingest
+  ) throws(Failure) -> ImageRecord {
+    let layer = documents.record.layers[0]
+    let work = try Descriptor.open(ingest.path, .directory)
+    try FileBytes.syncFileSystem(of: work.raw, object: root)
+    let lock = try acquireLock()
+    var plan = Ingest.Plan()
+    plan.blobs = [layer.blob, documents.record.id, documents.record.manifest]
+    plan.chains = [layer.chainID]
+    let existing = try record(documents.record.id)
+    if existing == nil {
+      plan.image = documents.record.id
+      plan.name = name?.canonical
+    }
+    try ingest.write(plan)
+    do throws(Failure) {
+      try place(ingest.path + "/layer", at: layerPath(layer.chainID))
+      try place(ingest.path + "/blob", at: blobPath(layer.blob))
+      try write(documents.config, documents.record.id)
+      try write(documents.manifest, documents.record.manifest)
+      try publish(existing ?? documents.record, name)
+    } catch {
+      try? settle(plan, ingest)
+      throw error
+    }
+    _ = consume lock
+    guard let record = try record(documents.record.id, known: name) else {
+      throw Failure(.corrupt, "import", "image", reason: "its summary has gone")
+    }
+    return record
+  }
+
+  /// Content-addressed things are never replaced: what is there already is the same.
+  private func place(_ source: String, at target: String) throws(Failure) {
+    do throws(Failure) {
+      try Files.renameNew(source, to: target)
+    } catch  where error.errno == ErrorNumber.exists || error.errno == ErrorNumber.notEmpty {
+      return
+    }
+    try Files.syncDirectory(of: target)
+  }
+
+  private func write(_ document: [UInt8], _ digest: Digest) throws(Failure) {
+    guard !Files.exists(blobPath(digest)) else { return }
+    try Files.replace(blobPath(digest), with: document, durable: true)
+  }
+
+  /// Writes the summary, with `name` among its candidates, and then the name. The caller holds the lock.
+  func publish(_ record: ImageRecord, _ name: Reference?) throws(Failure) {
+    var record = record
+    if let name, !record.names.contains(name) { record.names.append(name) }
+    try Files.replace(recordPath(record.id), with: RecordText.bytes(record), durable: true)
+    guard let name else { return }
+    let path = namePath(name)
+    try Files.replaceLink(path, target: "\(record.id.hex).\(record.manifest.hex)")
+    try Files.syncDirectory(of: path)
+  }
+
+  /// Gives an image a further name; a name that led elsewhere leads here from now on.
+  ///
+  /// - Throws: ``Failure/Code/notFound`` when the image has been removed meanwhile.
+  public func tag(_ record: ImageRecord, as name: Reference) throws(Failure) {
+    guard name.digest == nil else {
+      throw Failure(
+        .invalid, "tag", name.familiar, reason: "an image cannot be given a digest as its name")
+    }
+    try verify()
+    let lock = try acquireLock()
+    guard let current = try self.record(record.id) else {
+      throw Failure(.notFound, "tag", record.id.short, reason: "no such image")
+    }
+    try publish(current, name)
+    _ = consume lock
+  }
+}

@@ -1,0 +1,86 @@
+import Linux
+
+extension ImageStore {
+  /// Removes what `text` means, by docker's rules for `rmi`:
+  ///
+  /// - a name of several: only that name;
+  /// - the last name, or an id: the names, the image, and the blobs and layers that nothing else needs;
+  /// - an id with names in several repositories: refused unless `force`;
+  /// - an image that is in use is refused, as its layers are mounted. With `force` its names go and the
+  ///   image stays, nameless, as long as it is needed: docker removes it from its list and keeps the
+  ///   layers, which comes to the same for those who use it.
+  ///
+  /// - Parameter isInUse: what uses the image, for the message ("container 1a2b…"); none when nothing.
+  /// - Throws: ``Failure/Code/notFound``, ``Failure/Code/inUse``.
+  public func remove(
+    _ text: String, force: Bool, isInUse: (ImageRecord) -> [String]
+  ) throws(Failure) -> [RemovedItem] {
+    try verify()
+    try sweep()
+    let lock = try acquireLock()
+    guard let record = try find(text) else {
+      throw Failure(.notFound, "remove image", text, reason: "no such image")
+    }
+    let name = usedName(text, record)
+    if let name, record.names.count > 1 {
+      try untag([name], record)
+      return [.untagged(name)]
+    }
+    if name == nil, !force, Set(record.names.map(\.repository)).count > 1 {
+      throw Failure(
+        .inUse, "remove image", text, reason: "it has names in several repositories",
+        remedy: "remove them by name, or use --force")
+    }
+    let users = isInUse(record)
+    if !users.isEmpty {
+      guard force, !record.names.isEmpty else {
+        throw Failure(
+          .inUse, "remove image", text, reason: "it is used by \(users.joined(separator: ", "))",
+          remedy: "remove what uses it first")
+      }
+      try untag(record.names, record)
+      return record.names.map(RemovedItem.untagged)
+    }
+    let ingest = try Ingest(in: self)
+    var plan = Ingest.Plan()
+    plan.blobs = [record.id, record.manifest] + record.layers.map(\.blob)
+    plan.chains = record.layers.map(\.chainID)
+    let outcome: Result<[RemovedItem], Failure>
+    do throws(Failure) {
+      try ingest.write(plan)
+      // First the names, then the summary: from then on there is no such image, and a kill leaves the
+      // rest to a sweep.
+      for name in record.names { try Files.remove(namePath(name)) }
+      try Files.remove(recordPath(record.id))
+      try Files.syncDirectory(of: recordPath(record.id))
+      try collect(plan, ingest)
+      let gone = record.layers.reversed().filter { !Files.exists(layerPath($0.chainID)) }
+      outcome = .success(
+        record.names.map(RemovedItem.untagged) + [.deleted(record.id)]
+          + gone.map { .deleted($0.chainID) })
+    } catch {
+      outcome = .failure(error)
+    }
+    _ = consume lock
+    try? ingest.discard(self)
+    return try outcome.get()
+  }
+
+  /// The name by which `text` means the image; nil when it does so by id.
+  private func usedName(_ text: String, _ record: ImageRecord) -> Reference? {
+    guard let name = try? Reference(text) else { return nil }
+    if let digest = name.digest {
+      guard digest == record.manifest else { return nil }
+      return record.names.first { $0.repository == name.repository }
+    }
+    return record.names.contains(name) ? name : nil
+  }
+
+  /// The caller holds the lock.
+  private func untag(_ names: [Reference], _ record: ImageRecord) throws(Failure) {
+    for name in names { try Files.remove(namePath(name)) }
+    var left = record
+    left.names.removeAll { names.contains($0) }
+    try Files.replace(recordPath(record.id), with: RecordText.bytes(left), durable: true)
+  }
+}

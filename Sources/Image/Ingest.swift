@@ -1,0 +1,118 @@
+import Linux
+
+/// What one import or removal has in hand: a directory of its own below `ingest/`, locked as long as its
+/// process lives.
+///
+/// Before anything is renamed into the store, or out of it, the plan is written: which blobs, layers and
+/// image this is about. Whoever later finds the directory without a holder removes exactly those of them
+/// that no image refers to, so that a kill at any moment leaves the state before or the state after.
+struct Ingest: ~Copyable {
+  let path: String
+  private let lock: FileLock
+
+  /// The caller holds the store's lock, so that nobody takes the new directory for an abandoned one.
+  init(in store: ImageStore) throws(Failure) {
+    var random = [UInt8]()
+    for _ in 0..<8 { random.append(UInt8.random(in: 0...255)) }
+    path = "\(store.root)/ingest/\(Digest(of: random).short)"
+    try Files.claimDirectory(path)
+    lock = try FileLock.acquire(path + "/lock")
+  }
+
+  /// Takes over a directory whose holder has died; nil when it is alive.
+  init?(takingOver path: String) throws(Failure) {
+    guard let lock = try FileLock.tryAcquire(path + "/lock") else { return nil }
+    self.path = path
+    self.lock = lock
+  }
+
+  /// What the plan names.
+  struct Plan: Equatable {
+    var blobs: [Digest] = []
+    var chains: [Digest] = []
+    /// An image that shall appear under ``name``; without the name it was never acknowledged.
+    var image: Digest?
+    var name: String?
+
+    var text: FieldText {
+      var text = FieldText()
+      text.add("blob", blobs.map(\.hex))
+      text.add("chain", chains.map(\.hex))
+      text.add("image", image?.hex)
+      text.add("name", name)
+      return text
+    }
+
+    init() {}
+
+    init(_ text: FieldText) {
+      blobs = text.all("blob").compactMap(Digest.init(hex:))
+      chains = text.all("chain").compactMap(Digest.init(hex:))
+      image = text["image"].flatMap(Digest.init(hex:))
+      name = text["name"]
+    }
+  }
+
+  func write(_ plan: Plan) throws(Failure) {
+    try Files.replace(path + "/plan", with: plan.text.bytes, durable: true)
+  }
+
+  func readPlan() throws(Failure) -> Plan? {
+    try Files.read(path + "/plan").map { Plan(FieldText(parsing: $0)) }
+  }
+
+  /// Removes the directory with everything that was not moved into the store. The lock file goes last
+  /// and under the store's lock: without it nobody could tell whether the directory is in use.
+  func discard(_ store: ImageStore) throws(Failure) {
+    for name in try Files.list(path) where name != "lock" {
+      try Files.removeTree("\(path)/\(name)")
+    }
+    let lock = try store.acquireLock()
+    try Files.removeTree(path)
+    _ = consume lock
+  }
+}
+
+extension ImageStore {
+  /// Removes what killed imports and removals left. Costs one look into an empty directory when there is
+  /// nothing.
+  public func sweep() throws(Failure) {
+    guard !(try Files.list(root + "/ingest")).isEmpty else { return }
+    for name in try Files.list(root + "/ingest") {
+      let lock = try acquireLock()
+      guard Files.exists("\(root)/ingest/\(name)"),
+        let ingest = try Ingest(takingOver: "\(root)/ingest/\(name)")
+      else { continue }
+      if let plan = try ingest.readPlan() { try settle(plan, ingest) }
+      _ = consume lock
+      // A child of the killed import may write for another moment; then the next sweep finishes this.
+      try? ingest.discard(self)
+    }
+  }
+
+  /// Undoes what of a plan was not acknowledged. The caller holds the store's lock.
+  func settle(_ plan: Ingest.Plan, _ ingest: borrowing Ingest) throws(Failure) {
+    if let id = plan.image, plan.name != nil, let record = try record(id), record.names.isEmpty {
+      try Files.remove(recordPath(id))
+    }
+    try collect(plan, ingest)
+  }
+
+  /// Removes the plan's blobs and layers that no image refers to. Layers are first moved out of the store
+  /// by one rename, so that none is ever seen half empty.
+  func collect(_ plan: Ingest.Plan, _ ingest: borrowing Ingest) throws(Failure) {
+    var live: Set<Digest> = []
+    for record in try list() {
+      live.formUnion([record.id, record.manifest])
+      live.formUnion(record.layers.map(\.blob))
+      live.formUnion(record.layers.map(\.chainID))
+    }
+    for chain in plan.chains where !live.contains(chain) && Files.exists(layerPath(chain)) {
+      let grave = "\(ingest.path)/removed-\(chain.hex)"
+      try Files.removeTree(grave)
+      try Files.rename(layerPath(chain), to: grave)
+    }
+    // A chain id may be a blob's digest too (the lowest layer of a plain tar): both spaces keep it.
+    for blob in plan.blobs where !live.contains(blob) { try Files.remove(blobPath(blob)) }
+  }
+}

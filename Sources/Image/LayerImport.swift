@@ -1,0 +1,159 @@
+import Crypto
+import Linux
+
+/// Turns a stream into a stored blob and an unpacked tree, both below the import's own directory.
+struct LayerImport {
+  let store: ImageStore
+  let directory: String
+
+  /// What came of it.
+  struct Imported {
+    var layer: Layer
+    var mediaType: String
+  }
+
+  private static let chunk = 1 << 20
+
+  func run(_ source: Int32, _ progress: ((Int64) -> Void)?) throws(Failure) -> Imported {
+    let head = try readHead(source)
+    let kind = head.withUnsafeBytes { ArchiveKind(head: $0) }
+    if head.isEmpty {
+      throw Failure(
+        .invalid, "import", reason: "the input is empty", remedy: "give it a tar archive")
+    }
+    if let refusal = kind.refusal("import", decompressed: false) { throw refusal }
+    switch kind {
+    case .xz, .bzip2:
+      return try viaDecompressor(kind, head, source, progress)
+    default:
+      return try unpack(kind, head, source, progress)
+    }
+  }
+
+  /// The first bytes, as many as there are: enough to know every kind of archive.
+  private func readHead(_ source: Int32) throws(Failure) -> [UInt8] {
+    guard try FileKind.of(source) != .directory else {
+      throw Failure(
+        .unsupported, "import", reason: "the input is a directory, minidock imports tar",
+        remedy: "pack it first: tar -C DIRECTORY -c . | minidock import -")
+    }
+    var head: [UInt8] = []
+    var space = [UInt8](repeating: 0, count: ArchiveKind.headLength)
+    while head.count < ArchiveKind.headLength {
+      let got = try space.withMutableBytes { (bytes) throws(Failure) in
+        let rest = ArchiveKind.headLength - head.count
+        return try readBytes(source, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<rest]))
+      }
+      if got == 0 { break }
+      head += space[..<got]
+    }
+    return head
+  }
+
+  /// xz and bzip2: a first child decompresses, the rest sees plain tar.
+  private func viaDecompressor(
+    _ kind: ArchiveKind, _ head: [UInt8], _ source: Int32, _ progress: ((Int64) -> Void)?
+  ) throws(Failure) -> Imported {
+    let empty = directory + "/empty"
+    try Files.claimDirectory(empty)
+    let room = try Descriptor.open(empty, .directory)
+    let pipe = try Descriptor.pipe()
+    let stream = pipe.read
+    let output = pipe.write
+    let ends = try MessageSocket.pair()
+    let channel = ends.near
+    let report = ends.far
+    let limits = store.limits
+    let (outputNumber, reportNumber) = (output.raw, report.descriptor.raw)
+    let roomNumber = room.raw
+    let child = try Processes.forkHelper { parent in
+      UnpackChild.decompress(
+        parent: parent, head: head, source: source, output: outputNumber, channel: reportNumber,
+        directory: roomNumber, kind: kind, limits: limits)
+    }
+    // Only the child may hold these ends: that it closes them is the end of the stream.
+    _ = consume output
+    _ = consume report
+    let result: Result<Imported, Failure>
+    do throws(Failure) {
+      result = .success(try unpack(.tar, [], stream.raw, progress))
+    } catch {
+      // A decompressor that failed explains why the tar was cut short.
+      if FileBytes.isReadable(channel.descriptor.raw) {
+        _ = try Self.outcome(of: child, channel)
+      } else {
+        child.kill()
+      }
+      result = .failure(error)
+    }
+    if case .success = result { _ = try Self.outcome(of: child, channel) }
+    return try result.get()
+  }
+
+  /// Stores the blob and has a child unpack it at the same time.
+  private func unpack(
+    _ kind: ArchiveKind, _ head: [UInt8], _ source: Int32, _ progress: ((Int64) -> Void)?
+  ) throws(Failure) -> Imported {
+    let layerPath = directory + "/layer"
+    try Files.claimDirectory(layerPath)
+    try Files.claimDirectory(layerPath + "/diff", mode: 0o755)
+    let tree = try Descriptor.open(layerPath + "/diff", .directory)
+    let blob = try Descriptor.open(directory + "/blob", .createNew(mode: 0o600))
+    let blobReader = try Descriptor.open(directory + "/blob", .read)
+    let ends = try MessageSocket.pair()
+    let channel = ends.near
+    let report = ends.far
+    let limits = store.limits
+    let (blobNumber, reportNumber, treeNumber) = (blobReader.raw, report.descriptor.raw, tree.raw)
+    let child = try Processes.forkHelper { parent in
+      UnpackChild.run(
+        parent: parent, blob: blobNumber, channel: reportNumber, tree: treeNumber, kind: kind,
+        hasLowerLayers: false, limits: limits)
+    }
+    _ = consume report
+    let received: BlobWriter.Received
+    do throws(Failure) {
+      let writer = BlobWriter(
+        blob: blob.raw, channel: channel.descriptor.raw, limits: limits, name: store.root)
+      received = try writer.copy(head, source, progress)
+    } catch {
+      child.kill()
+      throw error
+    }
+    let outcome = try Self.outcome(of: child, channel)
+    guard received.isComplete else {
+      throw Failure(.corrupt, "import", "layer", reason: "the decoder stopped early")
+    }
+    let diffID = outcome.diffID ?? received.digest
+    try Files.replace(layerPath + "/size", with: Array(String(outcome.size).utf8))
+    let chainID = Digest.chain([diffID])[0]
+    let suffix =
+      switch kind {
+      case .gzip: "+gzip"
+      case .zstd: "+zstd"
+      default: ""
+      }
+    return Imported(
+      layer: Layer(
+        diffID: diffID, chainID: chainID, blob: received.digest, size: outcome.size,
+        path: store.layerPath(chainID) + "/diff"),
+      mediaType: OCIDocuments.layerType + suffix)
+  }
+
+  /// A child's result, or how it died.
+  private static func outcome(
+    of child: borrowing Child, _ channel: borrowing MessageSocket
+  ) throws(Failure) -> UnpackChild.Outcome {
+    let message = try channel.receive()
+    let status = try Processes.wait(pidfd: child.handle)
+    if let message {
+      for descriptor in message.descriptors { _ = Descriptor(owning: descriptor) }
+      return try UnpackChild.result(message.bytes)
+    }
+    var how = "it ended without a result"
+    if case .signaled(let signal) = status { how = "killed by \(Signals.name(signal))" }
+    throw Failure(
+      .corrupt, "unpack", "layer", reason: "the decoder failed: \(how)",
+      remedy: "the archive may be damaged or hostile")
+  }
+}
