@@ -11,8 +11,8 @@
 #   --results        where latest.tsv and steps.tsv go (default build/bench)
 #   --chart          the chart (default docs/benchmark.svg)
 #
-# Everything happens on a tmpfs and in a network and mount namespace of the benchmark's own: bridges,
-# NAT rules and mounts, also those of docker and podman, die with it.
+# Everything happens on a tmpfs and in network, mount and pid namespaces of the benchmark's own:
+# bridges, NAT rules, mounts and daemons, also those of docker and podman, die with it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
@@ -48,7 +48,8 @@ fi
 [ "$install" = no ] || install_peers
 if [ -z "${MINIDOCK_BENCH_INSIDE:-}" ]; then
   # shellcheck disable=SC2086 # paths with spaces are not worth an array in sh
-  MINIDOCK_BENCH_INSIDE=1 exec unshare --net --mount --propagation private -- "$0" $arguments
+  MINIDOCK_BENCH_INSIDE=1 exec unshare --net --mount --propagation private \
+    --pid --fork --kill-child --mount-proc -- "$0" $arguments
 fi
 
 shm=/dev/shm
@@ -59,7 +60,7 @@ existing_groups=$(find /sys/fs/cgroup -maxdepth 2 -type d 2>/dev/null | sort)
 
 # Undoes in the opposite order; the namespaces do the rest.
 finish() {
-  trap '' INT TERM
+  trap '' INT TERM HUP PIPE
   stop_peers
   awk -v work="$work/" 'index($5, work) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
     while read -r mount; do umount -l "$mount" 2>/dev/null || true; done
@@ -72,7 +73,7 @@ finish() {
   rm -rf "$work"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP PIPE
 
 say() { echo "bench: $*" >&2; }
 
