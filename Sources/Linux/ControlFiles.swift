@@ -111,21 +111,28 @@ public struct ControlDirectory: Sendable, Equatable, Hashable {
     let fd = clx_open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)
     if fd < 0 { return nil }
     defer { close(fd) }
-    var result: [UInt8] = []
-    var size = 4096
+    var result = [UInt8](unsafeUninitializedCapacity: 8192) { space, used in
+      used = max(0, readRetrying(fd, space.baseAddress, 8192))
+    }
+    // The kernel gives whole lines and may stop short of the space, so only 0 tells the end.
     while true {
-      let start = result.count
-      var count = -1
-      result.append(
-        contentsOf: [UInt8](unsafeUninitializedCapacity: size) { space, used in
-          repeat {
-            count = Glibc.read(fd, space.baseAddress, size)
-          } while count < 0 && Glibc.errno == EINTR
-          used = max(0, count)
-        })
+      var count = 0
+      let more = [UInt8](unsafeUninitializedCapacity: 65536) { space, used in
+        count = readRetrying(fd, space.baseAddress, 65536)
+        used = max(0, count)
+      }
       if count < 0 { return nil }
-      if count == 0 || result.count == start { return result }
-      size = min(size * 2, 1 << 20)
+      if count == 0 { return result }
+      result += more
+    }
+  }
+
+  private static func readRetrying(
+    _ fd: Int32, _ space: UnsafeMutablePointer<UInt8>?, _ count: Int
+  ) -> Int {
+    while true {
+      let result = Glibc.read(fd, space, count)
+      if result >= 0 || Glibc.errno != EINTR { return result }
     }
   }
 }

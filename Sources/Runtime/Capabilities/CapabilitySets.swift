@@ -69,14 +69,11 @@ public enum CapabilitySets {
     }
     guard let state = cap_init() else { throw .last("set capabilities") }
     defer { cap_free(UnsafeMutableRawPointer(state)) }
-    for (flag, mask) in [
-      (CAP_EFFECTIVE, effective), (CAP_PERMITTED, permitted), (CAP_INHERITABLE, inheritable),
-    ] {
-      let values = numbers(mask)
-      if values.isEmpty { continue }
-      try check("set capabilities", describe(mask)) {
-        cap_set_flag(state, flag, Int32(values.count), values, CAP_SET)
-      }
+    for number in 0..<64 {
+      let bit: UInt64 = 1 << UInt64(number)
+      try raise(state, CAP_EFFECTIVE, number, effective & bit)
+      try raise(state, CAP_PERMITTED, number, permitted & bit)
+      try raise(state, CAP_INHERITABLE, number, inheritable & bit)
     }
     do throws(Failure) {
       try check("set capabilities") { cap_set_proc(state) }
@@ -92,6 +89,17 @@ public enum CapabilitySets {
     try check("clear ambient capabilities") { cap_reset_ambient() }
     for value in numbers(ambient) {
       try check("set ambient capability", name(Int(value))) { cap_set_ambient(value, CAP_SET) }
+    }
+  }
+
+  private static func raise(
+    _ state: cap_t, _ flag: cap_flag_t, _ number: Int, _ bit: UInt64
+  ) throws(Failure) {
+    if bit == 0 { return }
+    var value = cap_value_t(number)
+    // libcap refuses a number that the running kernel does not have.
+    if cap_set_flag(state, flag, 1, &value, CAP_SET) < 0 {
+      throw .last("set capability", name(number))
     }
   }
 

@@ -84,12 +84,13 @@ public struct Cgroup: Sendable, Equatable {
     let plan = try CgroupPlan(resources, hierarchy)
     var added = CgroupDirectories(path: path, hierarchy: hierarchy)
     if !plan.unifiedControllers.isEmpty, let tree = hierarchy.unified {
-      try CgroupSubtree(tree: tree, path: path).enable(plan.unifiedControllers, plan.demands)
+      try CgroupSubtree(tree: tree, path: path).enable(plan.unifiedControllers, for: plan)
     }
-    for (controller, _) in plan.demands where hierarchy.version(of: controller) == .v1 {
-      guard let directory = hierarchy.directory(of: controller, path), !directory.exists else {
-        continue
-      }
+    for number in 0..<CgroupController.count where plan.limits[number] != nil {
+      guard let controller = CgroupController(rawValue: number),
+        hierarchy.version(of: controller) == .v1,
+        let directory = hierarchy.directory(of: controller, path), !directory.exists
+      else { continue }
       try added.makeV1(controller)
       try adopt(into: directory)
     }
@@ -115,8 +116,9 @@ public struct Cgroup: Sendable, Equatable {
   private func set(
     _ resources: Resources, _ plan: CgroupPlan, isNew: Bool
   ) throws(Failure) {
-    for (controller, _) in plan.demands {
-      guard let version = hierarchy.version(of: controller),
+    for number in 0..<CgroupController.count where plan.limits[number] != nil {
+      guard let controller = CgroupController(rawValue: number),
+        let version = hierarchy.version(of: controller),
         let directory = hierarchy.directory(of: controller, path)
       else { continue }
       let root = directory.path
@@ -150,16 +152,14 @@ extension CgroupHierarchy {
   /// The v1 mount points, each once.
   var trees: [String] {
     var seen: [String] = []
-    for controller in CgroupController.allCases {
-      if let mount = mounts[controller], !seen.contains(mount) { seen.append(mount) }
-    }
+    for case let mount? in mounts where !seen.contains(mount) { seen.append(mount) }
     return seen
   }
 
   /// The directory where a controller's files of the group at `path` are or would be.
   func directory(of controller: CgroupController, _ path: String) -> ControlDirectory? {
     switch version(of: controller) {
-    case .v1: mounts[controller].map { ControlDirectory($0 + path) }
+    case .v1: mount(controller).map { ControlDirectory($0 + path) }
     case .v2: unified.map { ControlDirectory($0 + path) }
     case nil: nil
     }

@@ -1,49 +1,75 @@
 import Linux
 
-/// A cgroup controller, by the kernel's v1 name (which is v2's too but for ``blkio``).
-enum CgroupController: String, Sendable, CaseIterable {
+/// A cgroup controller. The numbers are places in ``CgroupHierarchy``'s list of mounts.
+enum CgroupController: Int, Sendable {
   case memory, cpu, cpuacct, cpuset, pids, blkio, devices, freezer, hugetlb, rdma
-  case networkClass = "net_cls"
-  case networkPriority = "net_prio"
+  case networkClass, networkPriority
+
+  static let count = 12
+
+  /// The v1 name, as in /proc/cgroups.
+  var name: String {
+    switch self {
+    case .memory: "memory"
+    case .cpu: "cpu"
+    case .cpuacct: "cpuacct"
+    case .cpuset: "cpuset"
+    case .pids: "pids"
+    case .blkio: "blkio"
+    case .devices: "devices"
+    case .freezer: "freezer"
+    case .hugetlb: "hugetlb"
+    case .rdma: "rdma"
+    case .networkClass: "net_cls"
+    case .networkPriority: "net_prio"
+    }
+  }
 
   /// The name in cgroup.controllers; nil when v2 has no such controller, because it does the work
   /// without one (freezer, devices, cpuacct) or not at all.
   var unifiedName: String? {
     switch self {
     case .blkio: "io"
-    case .memory, .cpu, .cpuset, .pids, .hugetlb, .rdma: rawValue
+    case .memory, .cpu, .cpuset, .pids, .hugetlb, .rdma: name
     case .cpuacct, .devices, .freezer, .networkClass, .networkPriority: nil
     }
   }
 
-  /// The controller a v2 file such as "memory.high" belongs to; nil for core files and unknown ones.
-  static func owning(unifiedFile file: String) -> CgroupController? {
-    let prefix = file.prefix { $0 != "." }
-    return allCases.first { $0.unifiedName.map { $0 == prefix } ?? false }
+  /// The controller of a v1 name.
+  init?(name: String) {
+    for number in 0..<CgroupController.count {
+      guard let controller = CgroupController(rawValue: number) else { continue }
+      if controller.name == name {
+        self = controller
+        return
+      }
+    }
+    return nil
   }
 }
 
 extension Resources {
-  /// The controllers that these limits need, each with the name of a limit that needs it.
-  var demands: [(controller: CgroupController, limit: String)] {
-    var list: [(CgroupController, String)] = []
-    if let memory, memory != Memory() { list.append((.memory, memory.demandName)) }
-    if let cpu {
-      if cpu.setsTime { list.append((.cpu, cpu.demandName)) }
-      if cpu.setsPlacement {
-        list.append((.cpuset, cpu.cpus != nil ? "cpuset cpus" : "cpuset mems"))
-      }
+  /// The name of a limit that needs a controller; nil when none does.
+  func limit(needing controller: CgroupController) -> String? {
+    switch controller {
+    case .memory:
+      guard let memory, memory != Memory() else { return nil }
+      return memory.demandName
+    case .cpu: return cpu?.setsTime == true ? cpu?.demandName : nil
+    case .cpuset:
+      guard let cpu, cpu.setsPlacement else { return nil }
+      return (cpu.cpus ?? "").isEmpty ? "cpuset mems" : "cpuset cpus"
+    case .pids: return pids?.limit == nil ? nil : "pids limit"
+    case .blkio:
+      guard let blockIO, blockIO != BlockIO() else { return nil }
+      return blockIO.weight != nil ? "block io weight" : "block io limit"
+    case .devices: return (devices ?? []).isEmpty ? nil : "device rules"
+    case .hugetlb: return (hugepageLimits ?? []).isEmpty ? nil : "huge page limit"
+    case .rdma: return (rdma ?? [:]).isEmpty ? nil : "rdma limit"
+    case .networkClass: return network?.classID == nil ? nil : "network class"
+    case .networkPriority: return (network?.priorities ?? []).isEmpty ? nil : "network priority"
+    case .cpuacct, .freezer: return nil
     }
-    if pids?.limit != nil { list.append((.pids, "pids limit")) }
-    if let blockIO, blockIO != BlockIO() {
-      list.append((.blkio, blockIO.weight != nil ? "block io weight" : "block io limit"))
-    }
-    if let devices, !devices.isEmpty { list.append((.devices, "device rules")) }
-    if let hugepageLimits, !hugepageLimits.isEmpty { list.append((.hugetlb, "huge page limit")) }
-    if network?.classID != nil { list.append((.networkClass, "network class")) }
-    if !(network?.priorities ?? []).isEmpty { list.append((.networkPriority, "network priority")) }
-    if let rdma, !rdma.isEmpty { list.append((.rdma, "rdma limit")) }
-    return list.map { (controller: $0.0, limit: $0.1) }
   }
 }
 

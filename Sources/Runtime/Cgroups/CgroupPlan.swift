@@ -2,10 +2,12 @@ import Linux
 
 /// What a request for limits needs of the host, worked out and checked before anything is changed.
 struct CgroupPlan {
-  /// The controllers that have something to apply, each with a limit's name.
-  let demands: [(controller: CgroupController, limit: String)]
+  /// For each controller's number, the name of a limit that needs it; nil when there is none.
+  let limits: [String?]
   /// The v2 controllers, by their v2 names, that must be enabled for the group.
   let unifiedControllers: [String]
+  /// For a v2 controller, a file of the unified map that needs it.
+  let unifiedFile: [String: String]
   /// The device rules, brought into order.
   let devices: DevicePolicy?
 
@@ -18,21 +20,40 @@ struct CgroupPlan {
     } else {
       devices = nil
     }
-    let demands = resources.demands
+    var limits = [String?](repeating: nil, count: CgroupController.count)
     var unified: [String] = []
-    for (controller, limit) in demands {
+    for number in 0..<CgroupController.count {
+      guard let controller = CgroupController(rawValue: number),
+        let limit = resources.limit(needing: controller)
+      else { continue }
+      limits[number] = limit
       guard let version = hierarchy.version(of: controller) else {
         throw hierarchy.missing(controller, limit: limit)
       }
       if version == .v2, let name = controller.unifiedName { unified.append(name) }
     }
-    try CgroupPlan.check(resources.unified ?? [:], hierarchy, &unified)
-    self.demands = demands
+    var files: [String: String] = [:]
+    if let values = resources.unified {
+      try CgroupPlan.check(values, hierarchy, &files)
+      for name in files.keys where !unified.contains(name) { unified.append(name) }
+    }
+    unifiedFile = files
+    self.limits = limits
     unifiedControllers = unified
   }
 
+  /// The name of a limit that needs a controller of that v2 name; nil when it is only wanted.
+  func limit(needingUnified name: String) -> String? {
+    for number in 0..<CgroupController.count {
+      if let limit = limits[number], CgroupController(rawValue: number)?.unifiedName == name {
+        return limit
+      }
+    }
+    return unifiedFile[name].map { "unified \($0)" }
+  }
+
   private static func check(
-    _ values: [String: String], _ hierarchy: CgroupHierarchy, _ needed: inout [String]
+    _ values: [String: String], _ hierarchy: CgroupHierarchy, _ needed: inout [String: String]
   ) throws(Failure) {
     try UnifiedController.validate(values)
     for file in values.keys.sorted() {
@@ -45,7 +66,7 @@ struct CgroupPlan {
             ? "enable it in the kernel"
             : "boot with cgroup v2 only (systemd.unified_cgroup_hierarchy=1), or use the v1 limit")
       }
-      if controller != "cgroup" && !needed.contains(controller) { needed.append(controller) }
+      if controller != "cgroup" { needed[controller] = file }
     }
   }
 }
@@ -71,8 +92,10 @@ struct CgroupDirectories {
   /// Makes the directories that a plan needs and those wanted for figures, pausing and killing.
   mutating func make(_ plan: CgroupPlan) throws(Failure) {
     if let tree = hierarchy.unified { try makeUnified(tree, plan) }
-    for (controller, _) in plan.demands {
-      guard hierarchy.version(of: controller) == .v1 else { continue }
+    for number in 0..<CgroupController.count where plan.limits[number] != nil {
+      guard let controller = CgroupController(rawValue: number),
+        hierarchy.version(of: controller) == .v1
+      else { continue }
       // A v1 group that allows every device is its parent's setting: no group, no cost.
       if controller == .devices, plan.devices?.allowsEverything == true { continue }
       try makeV1(controller)
@@ -101,7 +124,7 @@ struct CgroupDirectories {
       }
     }
     do throws(Failure) {
-      if !controllers.isEmpty { try subtree.enable(controllers, plan.demands) }
+      if !controllers.isEmpty { try subtree.enable(controllers, for: plan) }
       try claim(directory)
       unified = directory
     } catch  where error.isDenied && hierarchy.mode == .hybrid && plan.unifiedControllers.isEmpty {
@@ -111,7 +134,7 @@ struct CgroupDirectories {
 
   /// Makes the group in a v1 controller's tree, unless that was done for a controller it shares it with.
   mutating func makeV1(_ controller: CgroupController) throws(Failure) {
-    guard let tree = hierarchy.mounts[controller] else { return }
+    guard let tree = hierarchy.mount(controller) else { return }
     let directory = ControlDirectory(tree + path)
     if !groups.contains(directory) {
       try claim(directory)

@@ -10,41 +10,34 @@ struct CgroupSubtree {
 
   /// Makes the parents and enables the controllers in each.
   ///
-  /// - Parameter demands: tells which controllers a limit needs; the others are left out where they
-  ///   cannot be enabled.
+  /// - Parameter plan: tells which controllers a limit needs; the others are left out where they cannot
+  ///   be enabled.
   /// - Throws: ``Failure/Code/unsupported`` for a needed controller that a parent does not have,
   ///   ``Failure/Code/inUse`` when a parent has processes of its own.
-  func enable(
-    _ controllers: [String], _ demands: [(controller: CgroupController, limit: String)]
-  ) throws(Failure) {
-    let components = path.split(separator: "/")
-    guard let parent = components.dropLast().last else {
-      return try enable(controllers, in: ControlDirectory(tree), demands)
-    }
-    _ = parent
+  func enable(_ controllers: [String], for plan: CgroupPlan) throws(Failure) {
     // Nearly always another container's start has done it: one look at the group's parent tells.
-    let above = ControlDirectory(tree + "/" + components.dropLast().joined(separator: "/"))
+    let above = ControlDirectory(Files.parent(of: tree + path))
     let enabled = above.words("cgroup.subtree_control")
     if controllers.allSatisfy({ enabled.contains($0) }) { return }
     var directory = ControlDirectory(tree)
-    try enable(controllers, in: directory, demands)
-    for component in components.dropLast() {
+    try enable(controllers, in: directory, plan)
+    for component in path.split(separator: "/").dropLast() {
       directory = ControlDirectory(directory.file(String(component)))
       _ = try directory.make()
-      try enable(controllers, in: directory, demands)
+      try enable(controllers, in: directory, plan)
     }
   }
 
   private func enable(
     _ controllers: [String], in directory: ControlDirectory,
-    _ demands: [(controller: CgroupController, limit: String)]
+    _ plan: CgroupPlan
   ) throws(Failure) {
     let enabled = directory.words("cgroup.subtree_control")
     var absent = controllers.filter { !enabled.contains($0) }
     if absent.isEmpty { return }
     let available = directory.words("cgroup.controllers")
     for name in absent where !available.contains(name) {
-      guard let limit = CgroupSubtree.limit(needing: name, demands) else { continue }
+      guard let limit = plan.limit(needingUnified: name) else { continue }
       throw Failure(
         .unsupported, "set", limit,
         reason: "the \(name) cgroup controller is not available in \(directory.path)",
@@ -59,20 +52,10 @@ struct CgroupSubtree {
     }
     for name in absent {
       do throws(Failure) { try directory.write("cgroup.subtree_control", "+\(name)") } catch {
-        guard let limit = CgroupSubtree.limit(needing: name, demands) else { continue }
+        guard let limit = plan.limit(needingUnified: name) else { continue }
         throw CgroupSubtree.explain(error, limit, name, directory)
       }
     }
-  }
-
-  // A controller of the unified map has no entry among the demands.
-  private static func limit(
-    needing name: String, _ demands: [(controller: CgroupController, limit: String)]
-  ) -> String? {
-    if let demand = demands.first(where: { $0.controller.unifiedName == name }) {
-      return demand.limit
-    }
-    return nil
   }
 
   private static func explain(
