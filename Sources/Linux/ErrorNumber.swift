@@ -9,6 +9,8 @@ public enum ErrorNumber {
   public static let exists = EEXIST
   /// EINTR.
   public static let interrupted = EINTR
+  /// EAFNOSUPPORT.
+  public static let noAddressFamily = EAFNOSUPPORT
   /// ENOBUFS.
   public static let noBufferSpace = ENOBUFS
   /// ENODEV.

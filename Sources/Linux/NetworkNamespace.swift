@@ -3,17 +3,18 @@ import Glibc
 
 /// Work inside another network namespace (network_namespaces(7)) without a process of its own there.
 public enum NetworkNamespace {
-  /// Runs `body` while this process is in the network namespace behind `descriptor` (an open
+  /// Runs `body` while the calling thread is in the network namespace behind `descriptor` (an open
   /// /proc/PID/ns/net). Sockets opened there stay there; /proc/sys/net shows that namespace's values.
   ///
-  /// The process must have no thread. Should the way back be barred (no known kernel does that), it
-  /// ends: going on in a container's network would be worse.
+  /// Should the way back be barred (no known kernel does that), the process ends: going on in a
+  /// container's network would be worse.
   ///
   /// - Throws: setns(2)'s failure (EPERM without CAP_SYS_ADMIN), or what `body` throws.
   public static func inside<Result: ~Copyable>(
     _ descriptor: Int32, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let home = try Descriptor.open("/proc/self/ns/net", .read)
+    // Not /proc/self, which is the first thread's: a program with several may embed minidock.
+    let home = try Descriptor.open("/proc/thread-self/ns/net", .read)
     try check("join network namespace", "descriptor \(descriptor)") {
       clx_setns(descriptor, Int32(bitPattern: UInt32(Namespaces.network.rawValue)))
     }

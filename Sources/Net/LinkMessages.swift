@@ -35,13 +35,15 @@ enum LinkMessages {
   /// Makes a veth pair: the host's end up and a port of the bridge with index `master`, the peer
   /// (down: the kernel refuses another way, ENOTCONN) directly in the namespace behind `netns`.
   ///
-  /// One queue each way: by default the kernel makes, and shows in sysfs, one per processor.
+  /// One queue each way: by default the kernel makes, and shows in sysfs, one per processor. The
+  /// host's end never gets an IPv6 address, nor the work of finding out that no other has it: that
+  /// must be said before it is up, and cannot be said at its creation.
   static func addVethPair(
     host: String, peer: String, peerMAC: MACAddress, netns: Int32, master: Int32, mtu: Int,
     to batch: inout MessageBatch
   ) {
     batch.begin(type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK)
-    batch.fixed(link(flags: up, change: up))
+    batch.fixed(link())
     batch.put(IFLA_IFNAME, host)
     batch.put(IFLA_MTU, UInt32(mtu))
     batch.put(IFLA_MASTER, UInt32(bitPattern: master))
@@ -61,6 +63,17 @@ enum LinkMessages {
         }
       }
     }
+    batch.begin(type: RTM_NEWLINK, flags: NLM_F_ACK)
+    batch.fixed(link())
+    batch.put(IFLA_IFNAME, host)
+    batch.nest(IFLA_AF_SPEC) { families in
+      families.nest(Int(AF_INET6)) {
+        $0.put(IFLA_INET6_ADDR_GEN_MODE, UInt8(IN6_ADDR_GEN_MODE_NONE.rawValue))
+      }
+    }
+    batch.begin(type: RTM_NEWLINK, flags: NLM_F_ACK)
+    batch.fixed(link(flags: up, change: up))
+    batch.put(IFLA_IFNAME, host)
   }
 
   /// Sets a link up.

@@ -46,7 +46,7 @@ public struct MessageBatch: ~Copyable {
       refuse("larger than \(MessageBatch.limit) bytes")
       return false
     }
-    let larger = max(need, capacity * 2)
+    let larger = min(max(need, capacity * 2), MessageBatch.limit)
     let fresh = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
     fresh.copyMemory(from: space, byteCount: size)
     (fresh + size).initializeMemory(as: UInt8.self, repeating: 0, count: larger - size)

@@ -135,7 +135,8 @@ public struct NetlinkConnection<Transport: NetlinkTransport & ~Copyable>: ~Copya
     var replies: [NetlinkReply] = []
     var left = Int32(length)
     var cursor = UnsafePointer(space.baseAddress!.assumingMemoryBound(to: nlmsghdr.self))
-    while mnl_nlmsg_ok(cursor, left) {
+    // libmnl takes a length beyond 2 GiB for a negative one, which fits anything.
+    while left >= 16, cursor.pointee.nlmsg_len <= UInt32(left), mnl_nlmsg_ok(cursor, left) {
       let header = cursor.pointee
       let payload = UnsafeRawBufferPointer(
         start: mnl_nlmsg_get_payload(cursor), count: mnl_nlmsg_get_payload_len(cursor))

@@ -56,7 +56,7 @@ extension NetlinkConnection where Transport == KernelTransport {
   }
 
   /// A socket for links, addresses and routes of the namespace behind `descriptor`, an open
-  /// /proc/PID/ns/net. The process must have no thread (``NetworkNamespace``).
+  /// /proc/PID/ns/net (see ``NetworkNamespace``).
   public static func open(inNamespaceOf descriptor: Int32) throws(Failure) -> NetlinkSocket {
     try NetworkNamespace.inside(descriptor) { () throws(Failure) in try NetlinkSocket.route() }
   }

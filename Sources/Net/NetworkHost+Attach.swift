@@ -37,7 +37,9 @@ extension NetworkHost {
       LinkMessages.addVethPair(
         host: name, peer: "eth0", peerMAC: lease.mac, netns: netns, master: network.index,
         mtu: network.mtu, to: &batch)
-      try netlink.exchange(&batch, "create veth pair", name)
+      // EAFNOSUPPORT: this kernel has no IPv6 to be told about.
+      try netlink.exchange(
+        &batch, "create veth pair", name, tolerated: [ErrorNumber.noAddressFamily])
     }
     do throws(Failure) { try create() } catch  where error.errno == ErrorNumber.exists {
       var batch = MessageBatch(capacity: 256)
@@ -50,8 +52,8 @@ extension NetworkHost {
   /// Configures the namespace behind `netns` from outside, after ``attach(owner:netns:to:lease:)``:
   /// loopback up; eth0 without IPv6, with the lease's address, up; default route.
   ///
-  /// The calling process visits the namespace for some microseconds and must have no thread
-  /// (``NetworkNamespace``). Nothing inside has to wait or to be told anything.
+  /// The calling thread visits the namespace for some microseconds (``NetworkNamespace``). Nothing
+  /// inside has to wait or to be told anything.
   public func configure(netns: Int32, lease: Lease) throws(Failure) {
     var socket = try NetworkNamespace.inside(netns) { () throws(Failure) in
       try NetworkHost.disableIPv6(link: "eth0")

@@ -34,7 +34,8 @@ extension NetworkHost {
       return nil
     }
     found.generation = generation
-    try found.write(foundPath)
+    // Merely saves the next check its look at the rules.
+    try? found.write(foundPath)
     return found
   }
 
