@@ -167,7 +167,7 @@ measure_parallel() {
   fi
   # shellcheck disable=SC2086
   add @label=floor-bridge "@stderr=$work/parallel.errors" $floor --network bridge true
-  measure parallel --parallel 200
+  measure parallel --parallel 200 --rounds 3 --pause 300
   if [ -s "$work/parallel.errors" ]; then
     say "first errors of the parallel runs:"
     head -n 5 "$work/parallel.errors" >&2

@@ -73,7 +73,7 @@ END {
   # Alone against itself it says nothing.
   if (rows > 1) panel("The whole job: image, overlay, cgroup, bridge network, seccomp")
   else rows = most = 0
-  row("floor-bridge", "C floor, same job as minidock run", "floor")
+  row("floor-bridge", "C floor, same job", "floor")
   row("minidock-bridge", "minidock run", "own")
   row("crun-bare", "crun, bare bundle, no network", "peer")
   row("runc-bare", "runc, bare bundle, no network", "peer")

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -113,6 +114,22 @@ void cgroup_join(const char *id) {
   for (int n = 0; n < CONTROLLERS && !cgroup_is_v2(); n++) {
     snprintf(path, sizeof path, ROOT "/%s/" PARENT "/%s/tasks", controllers[n], id);
     write_file(path, "0");
+  }
+}
+
+// What the container sees of its limits: its own groups only, read-only.
+void cgroup_mount(void) {
+  unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  if (cgroup_is_v2()) {
+    if (mount("cgroup", ROOT, "cgroup2", flags | MS_RDONLY, NULL) != 0) die("mount", ROOT);
+    return;
+  }
+  if (mount("cgroup", ROOT, "tmpfs", flags, "mode=755,size=64k") != 0) die("mount", ROOT);
+  for (int n = 0; n < CONTROLLERS; n++) {
+    char path[512];
+    snprintf(path, sizeof path, ROOT "/%s", controllers[n]);
+    if (mkdir(path, 0755) != 0) die("mkdir", path);
+    if (mount("cgroup", path, "cgroup", flags | MS_RDONLY, controllers[n]) != 0) die("mount", path);
   }
 }
 

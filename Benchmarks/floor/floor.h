@@ -9,7 +9,7 @@
 //   veth: one end in the bridge,
 //         its peer in the child's netns
 //   "n" ──────────────────────────────▶  lo and eth0 up, address, default route
-//   wait                                 seccomp, capabilities, execve
+//   wait                                 /sys/fs/cgroup, seccomp, capabilities, execve
 //   rmdir cgroups; remove upper, work
 #ifndef FLOOR_H
 #define FLOOR_H
@@ -46,6 +46,7 @@ void trace_print(void);
 // cgroup.c: the groups of all controllers on v1, one group with a device program on v2.
 int cgroup_create(const char *id);  // v2: the group's directory, for CLONE_INTO_CGROUP; v1: -1
 void cgroup_join(const char *id);
+void cgroup_mount(void);
 bool cgroup_is_v2(void);
 void cgroup_remove(const char *id);
 

@@ -157,11 +157,10 @@ void rootfs_mount(const struct container *c, const struct options *o) {
 void rootfs_enter(void) {
   if (syscall(SYS_pivot_root, ".", ".") != 0) die("pivot_root", ".");
   if (umount2(".", MNT_DETACH) != 0) die("unmount", "old root");
-  if (cgroup_is_v2()) {
-    mount_at("cgroup2", "/sys/fs/cgroup", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-  }
   if (chdir("/") != 0) die("chdir", "/");
   trace("pivot");
+  cgroup_mount();
+  trace("cgroup-mounts");
 }
 
 static void remove_tree(int parent, const char *name) {

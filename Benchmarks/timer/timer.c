@@ -4,7 +4,7 @@
 // timer's own share is the same few microseconds for each. Prints one TSV line for each command.
 //
 // usage: timer [--rounds N] [--warmup N] [--pause MS] -- [@OPTION...] COMMAND... [-- [@OPTION...] COMMAND...]
-//        timer --parallel N ...          each command N times at once instead, one after the other
+//        timer --parallel N ...          each command N times at once, in rounds; median seconds
 //   @label=TEXT    the line's name                  @every=K      only in each K-th round
 //   @code=N        the exit code to expect (0)      @before=TEXT  shell command, run untimed before
 //   @stderr=FILE   standard error is appended there, else dropped
@@ -157,21 +157,29 @@ static void run_rounds(void) {
 }
 
 static void run_parallel(void) {
-  puts("label\truns\tfailures\tseconds\tper_second");
   pid_t *pids = calloc(parallel, sizeof *pids);
+  for (int round = 0; round < rounds; round++) {
+    for (int n = 0; n < command_count; n++) {
+      struct command *c = &commands[n];
+      if (c->before && system(c->before) != 0) c->failures++;
+      if (pause_ms) usleep(pause_ms * 1000);
+      double began = now();
+      for (int k = 0; k < parallel; k++) {
+        char **arguments = expand(c);
+        pids[k] = start(c, arguments);  // by its return the child has executed
+        release(arguments);
+      }
+      for (int k = 0; k < parallel; k++) finish(c, pids[k], began, 0);
+      c->wall[c->count++] = (now() - began) / 1e3;
+    }
+  }
+  puts("label\truns\tfailures\tseconds\tper_second");
   for (int n = 0; n < command_count; n++) {
     struct command *c = &commands[n];
-    if (c->before && system(c->before) != 0) c->failures++;
-    double began = now();
-    for (int k = 0; k < parallel; k++) {
-      char **arguments = expand(c);
-      pids[k] = start(c, arguments);  // by its return the child has executed
-      release(arguments);
-    }
-    for (int k = 0; k < parallel; k++) finish(c, pids[k], began, 0);
-    double seconds = (now() - began) / 1e3;
-    printf("%s\t%d\t%d\t%.3f\t%.1f\n", c->label, parallel, c->failures, seconds, parallel / seconds);
-    fflush(stdout);
+    qsort(c->wall, c->count, sizeof *c->wall, ascending);
+    double seconds = quantile(c->wall, c->count, 0.5);
+    printf("%s\t%d\t%d\t%.3f\t%.1f\n", c->label, parallel * c->count, c->failures, seconds,
+           parallel / seconds);
   }
 }
 
