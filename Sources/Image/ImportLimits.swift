@@ -10,6 +10,8 @@ public struct ImportLimits: Sendable {
   public var path = 4095
   /// Bytes of one entry's extended attributes.
   public var attributes = 1 << 20
+  /// Entries whose ACLs have names that wait for the image's accounts.
+  public var namedLists = 100_000
   /// Growth through decompression that passes for an archive, beyond ``ratioFloor`` bytes.
   public var ratio: Int64 = 500
   /// Bytes below which any growth is fine.

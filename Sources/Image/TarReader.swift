@@ -94,27 +94,23 @@ final class TarReader {
   /// - Throws: for an owner that does not fit, an ACL that names somebody without a number, or attributes
   ///   beyond `limits`.
   func metadata(_ limits: ImportLimits) throws(Failure) -> TreeWriter.Metadata {
-    let modified = FileTime(
-      seconds: Int64(archive_entry_mtime(entry)),
-      nanoseconds: Int64(archive_entry_mtime_nsec(entry)))
+    let modified = Self.time(archive_entry_mtime(entry), archive_entry_mtime_nsec(entry))
     let accessed =
       archive_entry_atime_is_set(entry) == 0
-      ? modified
-      : FileTime(
-        seconds: Int64(archive_entry_atime(entry)),
-        nanoseconds: Int64(archive_entry_atime_nsec(entry)))
+      ? modified : Self.time(archive_entry_atime(entry), archive_entry_atime_nsec(entry))
     var metadata = TreeWriter.Metadata(
       mode: UInt32(archive_entry_perm(entry)), user: try owner(archive_entry_uid(entry), "user"),
       group: try owner(archive_entry_gid(entry), "group"), accessed: accessed, modified: modified)
     metadata.attributes = try attributes(limits)
-    let types = archive_entry_acl_types(entry)
-    if types & ARCHIVE_ENTRY_ACL_TYPE_ACCESS != 0, kind != .symbolicLink {
-      metadata.accessList = try accessList(ARCHIVE_ENTRY_ACL_TYPE_ACCESS)
-    }
-    if types & ARCHIVE_ENTRY_ACL_TYPE_DEFAULT != 0, kind == .directory {
-      metadata.defaultList = try accessList(ARCHIVE_ENTRY_ACL_TYPE_DEFAULT)
-    }
     return metadata
+  }
+
+  /// libarchive reads pax's "-1.5" as -1 and +0.5 seconds.
+  static func time(_ seconds: Int, _ nanoseconds: Int) -> FileTime {
+    guard seconds < 0, nanoseconds > 0 else {
+      return FileTime(seconds: Int64(seconds), nanoseconds: Int64(nanoseconds))
+    }
+    return FileTime(seconds: Int64(seconds) - 1, nanoseconds: 1_000_000_000 - Int64(nanoseconds))
   }
 
   private func owner(_ id: Int64, _ what: String) throws(Failure) -> UInt32 {
@@ -159,41 +155,23 @@ final class TarReader {
     return name.elementsEqual("security.capability".utf8)
   }
 
-  /// The list in the kernel's form (linux/posix_acl_xattr.h): version 2, then tag, permissions and id of
-  /// each entry, sorted.
-  private func accessList(_ type: Int32) throws(Failure) -> [UInt8] {
-    var entries: [(tag: UInt16, permissions: UInt16, id: UInt32)] = []
-    archive_entry_acl_reset(entry, type)
-    var (foundType, permissions, tag, id) = (Int32(0), Int32(0), Int32(0), Int32(0))
-    var name: UnsafePointer<CChar>?
-    while archive_entry_acl_next(entry, type, &foundType, &permissions, &tag, &id, &name)
-      == ARCHIVE_OK
-    {
-      let isNamed = tag == ARCHIVE_ENTRY_ACL_USER || tag == ARCHIVE_ENTRY_ACL_GROUP
-      if isNamed && id < 0 {
-        throw wrong(
-          "its ACL gives no number for \(name.map { Root.printable(Self.bytes($0)) } ?? "somebody")"
-        )
-      }
-      guard let kernelTag = Self.kernelTags[tag] else { throw wrong("its ACL is not a POSIX one") }
-      entries.append(
-        (kernelTag, UInt16(permissions & 7), isNamed ? UInt32(bitPattern: id) : UInt32.max))
+  /// The ACLs of a file or directory: the one for access and, for a directory, the default one.
+  func accessLists() throws(Failure) -> (access: AccessList?, initial: AccessList?) {
+    let types = archive_entry_acl_types(entry)
+    let posix = ARCHIVE_ENTRY_ACL_TYPE_ACCESS | ARCHIVE_ENTRY_ACL_TYPE_DEFAULT
+    guard types & posix != 0, kind != .symbolicLink else { return (nil, nil) }
+    var access: AccessList?
+    var initial: AccessList?
+    if types & ARCHIVE_ENTRY_ACL_TYPE_ACCESS != 0 {
+      access = AccessList(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS)
+      if access == nil { throw wrong("its ACL is not a POSIX one") }
     }
-    entries.sort { ($0.tag, $0.id) < ($1.tag, $1.id) }
-    var writer = WireWriter()
-    writer.put(UInt32(2))
-    for entry in entries {
-      writer.put(entry.tag)
-      writer.put(entry.permissions)
-      writer.put(entry.id)
+    if types & ARCHIVE_ENTRY_ACL_TYPE_DEFAULT != 0, kind == .directory {
+      initial = AccessList(entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT)
+      if initial == nil { throw wrong("its default ACL is not a POSIX one") }
     }
-    return writer.bytes
+    return (access, initial)
   }
-
-  private static let kernelTags: [Int32: UInt16] = [
-    ARCHIVE_ENTRY_ACL_USER_OBJ: 1, ARCHIVE_ENTRY_ACL_USER: 2, ARCHIVE_ENTRY_ACL_GROUP_OBJ: 4,
-    ARCHIVE_ENTRY_ACL_GROUP: 8, ARCHIVE_ENTRY_ACL_MASK: 16, ARCHIVE_ENTRY_ACL_OTHER: 32,
-  ]
 
   private func wrong(_ reason: String) -> Failure {
     Failure(.refused, "unpack", Root.printable(path ?? []), reason: reason)

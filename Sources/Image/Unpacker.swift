@@ -13,6 +13,16 @@ struct Unpacker: ~Copyable {
   private var entries = 0
   private var apparent: Int64 = 0
   private var unchecked: Int64 = 0
+  private var waiting: [Waiting] = []
+
+  /// An entry whose ACLs have names in them.
+  private struct Waiting {
+    var path: [UInt8]
+    var inode: UInt64
+    var access: AccessList?
+    var initial: AccessList?
+  }
+
   /// Bytes of content written.
   private(set) var size: Int64 = 0
 
@@ -40,7 +50,21 @@ struct Unpacker: ~Copyable {
       }
       try unpackEntry()
     }
+    try setNamedLists()
     try writer.finish()
+  }
+
+  /// ACLs with names wait until the image's own accounts are there.
+  private mutating func setNamedLists() throws(Failure) {
+    guard !waiting.isEmpty else { return }
+    let accounts = try Accounts(writer.root)
+    for var entry in waiting {
+      try entry.access?.resolve(accounts, path: entry.path)
+      try entry.initial?.resolve(accounts, path: entry.path)
+      try writer.setAccessLists(
+        of: entry.path, inode: entry.inode, access: entry.access?.bytes,
+        initial: entry.initial?.bytes)
+    }
   }
 
   private mutating func unpackEntry() throws(Failure) {
@@ -60,7 +84,26 @@ struct Unpacker: ~Copyable {
       guard target.count <= limits.path else { throw refused(path, "its link is too long") }
       return try writer.makeHardLink(path, target: target)
     }
-    let metadata = try tar.metadata(limits)
+    var metadata = try tar.metadata(limits)
+    let (access, initial) = try tar.accessLists()
+    metadata.accessList = access?.bytes
+    metadata.defaultList = initial?.bytes
+    try unpack(path, metadata)
+    if (access != nil && metadata.accessList == nil)
+      || (initial != nil && metadata.defaultList == nil)
+    {
+      guard waiting.count < limits.namedLists else {
+        throw refused(path, "too many ACLs have names instead of numbers")
+      }
+      waiting.append(
+        Waiting(
+          path: path, inode: try writer.inode(of: path), access: access, initial: initial))
+    }
+  }
+
+  private mutating func unpack(
+    _ path: [UInt8], _ metadata: TreeWriter.Metadata
+  ) throws(Failure) {
     switch tar.kind {
     case .regular: try unpackFile(path, metadata)
     case .directory: try writer.makeDirectory(path, metadata)

@@ -147,6 +147,28 @@ extension TreeWriter {
     }
   }
 
+  /// The inode that a path of this layer leads to now, to recognize it later.
+  public mutating func inode(of path: [UInt8]) throws(Failure) -> UInt64 {
+    let (parent, leaf) = Root.split(bytes: path)
+    if leaf.isEmpty { return UInt64(try root.directory.status().st_ino) }
+    return try kind(of: try entryName(leaf, of: path), in: try open(parent: parent), path).inode
+  }
+
+  /// Sets ACLs of an entry made before, unless the archive has replaced it by now.
+  public mutating func setAccessLists(
+    of path: [UInt8], inode: UInt64, access: [UInt8]?, initial: [UInt8]?
+  ) throws(Failure) {
+    let (parent, leaf) = Root.split(bytes: path)
+    let name = leaf.isEmpty ? [46, 0] : try entryName(leaf, of: path)
+    guard let above = try? root.open(bytes: parent, flags: O_RDONLY | O_DIRECTORY),
+      let found = try? kind(of: name, in: above.raw, path), found.inode == inode
+    else { return }
+    guard found.kind == .regular || found.kind == .directory else { return }
+    let handle = try openExisting(name, in: above.raw, flags: O_RDONLY | O_NONBLOCK, path)
+    if let access { try set("system.posix_acl_access", access, on: handle.raw, path) }
+    if let initial { try set("system.posix_acl_default", initial, on: handle.raw, path) }
+  }
+
   // MARK: - Whiteouts (OCI image-spec, layer.md, "Whiteouts")
 
   /// Hides `path` of the layers below, in overlayfs's form. What this layer itself has there stays.

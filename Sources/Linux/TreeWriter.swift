@@ -44,7 +44,8 @@ public struct TreeWriter: ~Copyable {
     case block(major: UInt32, minor: UInt32)
   }
 
-  let root: Root
+  /// The tree.
+  public let root: Root
   /// Whether whiteouts are written; the lowest layer has nothing below that they could hide.
   let hasLowerLayers: Bool
   private var parentPath: [UInt8] = []

@@ -37,20 +37,22 @@ struct HostileTests {
   @Test("sec20_CVE_2014_9357_CVE_2026_20613_noEntryLeavesTheTree")
   func noEntryLeavesTheTree() async {
     await #expect(processExitsWith: .success) {
-      let arena = try Arena()
-      let corpus = HostileArchive.corpus(sentinel: arena.sentinel, up: Arena.up)
-      #expect(corpus.count >= 60)
-      for archive in corpus {
-        let before = try arena.state()
-        let failure = try arena.fixture.failure(archive.bytes)
-        let after = try arena.state()
-        #expect(
-          before == after,
-          "\(archive.name): \(failure?.description ?? "imported"): \(firstDifference(before, after)!)"
-        )
-        if failure != nil { #expect(try arena.fixture.contents().isEmpty, "\(archive.name)") }
-        for record in try arena.fixture.store.list() {
-          _ = try arena.fixture.store.remove(record.id.hex, force: true) { _ in [] }
+      recordingErrors {
+        let arena = try Arena()
+        let corpus = HostileArchive.corpus(sentinel: arena.sentinel, up: Arena.up)
+        #expect(corpus.count >= 60)
+        for archive in corpus {
+          let before = try arena.state()
+          let failure = try arena.fixture.failure(archive.bytes)
+          let after = try arena.state()
+          #expect(
+            before == after,
+            "\(archive.name): \(failure?.description ?? "imported"): \(firstDifference(before, after)!)"
+          )
+          if failure != nil { #expect(try arena.fixture.contents().isEmpty, "\(archive.name)") }
+          for record in try arena.fixture.store.list() {
+            _ = try arena.fixture.store.remove(record.id.hex, force: true) { _ in [] }
+          }
         }
       }
     }
@@ -59,15 +61,17 @@ struct HostileTests {
   @Test("sec20_negativeControl_aNaiveUnpackerLosesToEveryArchive")
   func naiveUnpackerEscapes() async {
     await #expect(processExitsWith: .success) {
-      let arena = try Arena()
-      let tree = arena.fixture.directory.file("naive/ingest/id/layer/diff")
-      for archive in HostileArchive.corpus(sentinel: arena.sentinel, up: Arena.up) {
-        try arena.reset()
-        try Files.removeTree(arena.fixture.directory.file("naive"))
-        try Files.makeDirectories(tree)
-        let before = try arena.state()
-        archive.unpackNaively(into: tree)
-        #expect(try arena.state() != before, "\(archive.name) is no attack")
+      recordingErrors {
+        let arena = try Arena()
+        let tree = arena.fixture.directory.file("naive/ingest/id/layer/diff")
+        for archive in HostileArchive.corpus(sentinel: arena.sentinel, up: Arena.up) {
+          try arena.reset()
+          try Files.removeTree(arena.fixture.directory.file("naive"))
+          try Files.makeDirectories(tree)
+          let before = try arena.state()
+          archive.unpackNaively(into: tree)
+          #expect(try arena.state() != before, "\(archive.name) is no attack")
+        }
       }
     }
   }
@@ -75,59 +79,65 @@ struct HostileTests {
   @Test("sec20_containedLinksStayUsableInsideTheTree")
   func containedLinks() async {
     await #expect(processExitsWith: .success) {
-      let fixture = try StoreFixture()
-      let record = try fixture.importBytes(
-        TarBuilder.archive { tar in
-          tar.directory("usr/lib")
-          tar.link("lib", "usr/lib")
-          tar.link("abs", "/usr/lib")
-          tar.link("deep", "../../../usr/lib")
-          tar.file("lib/one")
-          tar.file("abs/two")
-          tar.file("deep/three")
-          tar.file("usr/../../../usr/lib/four")
-          tar.hardLink("five", "/abs/one")
-        })
-      let tree = record.layers[0].path
-      #expect(try Files.list(tree + "/usr/lib").sorted() == ["four", "one", "three", "two"])
-      #expect(try Files.read(tree + "/five") == Array("content".utf8))
+      recordingErrors {
+        let fixture = try StoreFixture()
+        let record = try fixture.importBytes(
+          TarBuilder.archive { tar in
+            tar.directory("usr/lib")
+            tar.link("lib", "usr/lib")
+            tar.link("abs", "/usr/lib")
+            tar.link("deep", "../../../usr/lib")
+            tar.file("lib/one")
+            tar.file("abs/two")
+            tar.file("deep/three")
+            tar.file("usr/../../../usr/lib/four")
+            tar.hardLink("five", "/abs/one")
+          })
+        let tree = record.layers[0].path
+        #expect(try Files.list(tree + "/usr/lib").sorted() == ["four", "one", "three", "two"])
+        #expect(try Files.read(tree + "/five") == Array("content".utf8))
+      }
     }
   }
 
   @Test("sec20_aNameThatNamesNothingIsRefused")
   func namesOfNothing() async {
     await #expect(processExitsWith: .success) {
-      let fixture = try StoreFixture()
-      for name in ["..", "a/..", "../..", "/..", "./.."] {
-        let failure = try fixture.failure(TarBuilder.archive { $0.file(name) })
-        #expect(failure?.code == .refused, "\(name)")
+      recordingErrors {
+        let fixture = try StoreFixture()
+        for name in ["..", "a/..", "../..", "/..", "./.."] {
+          let failure = try fixture.failure(TarBuilder.archive { $0.file(name) })
+          #expect(failure?.code == .refused, "\(name)")
+        }
+        let long = String(repeating: "x/", count: 2100) + "f"
+        let failure = try fixture.failure(
+          TarBuilder.archive { tar in
+            tar.pax([("path", Array(long.utf8))])
+            tar.file("short")
+          })
+        #expect(failure?.code == .refused)
+        #expect(try fixture.contents().isEmpty)
       }
-      let long = String(repeating: "x/", count: 2100) + "f"
-      let failure = try fixture.failure(
-        TarBuilder.archive { tar in
-          tar.pax([("path", Array(long.utf8))])
-          tar.file("short")
-        })
-      #expect(failure?.code == .refused)
-      #expect(try fixture.contents().isEmpty)
     }
   }
 
   @Test("sec14_ownersOutsideTheRangeAreRefused")
   func owners() async {
     await #expect(processExitsWith: .success) {
-      let fixture = try StoreFixture()
-      for id in ["4294967295", "4294967296", "-1", "99999999999999999999"] {
-        for key in ["uid", "gid"] {
-          let failure = try fixture.failure(
-            TarBuilder.archive { tar in
-              tar.pax([(key, Array(id.utf8))])
-              tar.file("f")
-            })
-          #expect(failure != nil, "\(key) \(id)")
+      recordingErrors {
+        let fixture = try StoreFixture()
+        for id in ["4294967295", "4294967296", "-1", "99999999999999999999"] {
+          for key in ["uid", "gid"] {
+            let failure = try fixture.failure(
+              TarBuilder.archive { tar in
+                tar.pax([(key, Array(id.utf8))])
+                tar.file("f")
+              })
+            #expect(failure != nil, "\(key) \(id)")
+          }
         }
+        #expect(try fixture.contents().isEmpty)
       }
-      #expect(try fixture.contents().isEmpty)
     }
   }
 }

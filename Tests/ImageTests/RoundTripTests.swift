@@ -21,6 +21,7 @@ struct RoundTripTests {
     truncate -s 2M hole
     setfattr -n user.note -v "some text" plain; setfattr -n user.bin -v 0x00ff0a3d00 sub
     setfattr -n trusted.mine -v t sub/deep
+    mkdir etc; cp /etc/passwd /etc/group etc/
     cp /bin/true caps; setcap cap_net_raw+ep caps
     setfacl -m u:1234:rw,g:77:r plain; setfacl -d -m g:55:rx sub; setfacl -m u:9:x sub
     head -c 300 /dev/zero | tr '\\0' n | xargs -I{} sh -c 'mkdir -p long/$(echo {} | cut -c1-200)/$(echo {} | cut -c1-90)'
@@ -29,20 +30,22 @@ struct RoundTripTests {
 
   @Test func everyKindOfEntryIsUnpackedAsGNUTarUnpacksIt() async throws {
     await #expect(processExitsWith: .success) {
-      let fixture = try StoreFixture()
-      let (tree, archive) = (fixture.directory.file("tree"), fixture.directory.file("a.tar"))
-      try shell(RoundTripTests.makeTree, tree)
-      try shell(
-        "tar --xattrs --xattrs-include='*' --acls -S --format=pax -C \"$1\" -cf \"$2\" .", tree,
-        archive)
-      let oracle = fixture.directory.file("oracle")
-      try shell(
-        "mkdir \"$2\"; tar --xattrs --xattrs-include='*' --acls -xpf \"$1\" -C \"$2\"", archive,
-        oracle)
-      let record = try fixture.importFile(archive)
-      let difference = firstDifference(
-        try snapshot(oracle), try snapshot(record.layers[0].path))
-      #expect(difference == nil)
+      recordingErrors {
+        let fixture = try StoreFixture()
+        let (tree, archive) = (fixture.directory.file("tree"), fixture.directory.file("a.tar"))
+        try shell(RoundTripTests.makeTree, tree)
+        try shell(
+          "tar --xattrs --xattrs-include='*' --acls -S --format=pax -C \"$1\" -cf \"$2\" .", tree,
+          archive)
+        let oracle = fixture.directory.file("oracle")
+        try shell(
+          "mkdir \"$2\"; tar --xattrs --xattrs-include='*' --acls -xpf \"$1\" -C \"$2\"", archive,
+          oracle)
+        let record = try fixture.importFile(archive)
+        let difference = firstDifference(
+          try snapshot(oracle), try snapshot(record.layers[0].path))
+        #expect(difference == nil, "\(difference ?? "")")
+      }
     }
   }
 }

@@ -2,6 +2,7 @@ import Glibc
 import Image
 import Linux
 import TestSupport
+import Testing
 
 /// A store of a test's own, in a directory that is removed with it.
 final class StoreFixture {
@@ -100,4 +101,10 @@ func firstDifference(_ a: String, _ b: String) -> String? {
     if one != two { return "line \(index): \(one) <> \(two)" }
   }
   return "different line endings"
+}
+
+/// The body of an exit test: an error that it throws becomes a recorded issue with its text, instead of a
+/// crash without one.
+func recordingErrors(_ body: () throws -> Void) {
+  do { try body() } catch { Issue.record("\(error)") }
 }
