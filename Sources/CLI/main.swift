@@ -1,2 +1,9 @@
 import Linux
-print("minidock")
+import Runtime
+
+// `init` is the first process of a container: decided here, before anything else is set up, because
+// every run waits for it.
+if CommandLine.arguments.count > 1 && CommandLine.arguments[1] == "init" {
+  exitProcess(ContainerInit.main())
+}
+exitProcess(CommandDispatch(CommandLine.arguments).run())

@@ -44,7 +44,7 @@ public struct FieldText: Sendable, Equatable {
 
   /// A number under a key.
   public func number<Integer: FixedWidthInteger>(
-    _ key: String, as: Integer.Type = Int.self
+    _ key: String, as: Integer.Type = Integer.self
   ) -> Integer? {
     self[key].flatMap { Integer($0) }
   }

@@ -107,10 +107,17 @@ public struct DetachedMount: ~Copyable, Sendable {
   public static func clone(
     _ location: borrowing Descriptor, recursive: Bool = false, object: String
   ) throws(Failure) -> DetachedMount {
+    try clone(number: location.raw, recursive: recursive, object: object)
+  }
+
+  /// As ``clone(_:recursive:object:)`` by an open descriptor's number.
+  public static func clone(
+    number: Int32, recursive: Bool = false, object: String
+  ) throws(Failure) -> DetachedMount {
     let flags = openTreeFlags(recursive) | UInt32(CLX_AT_EMPTY_PATH)
     return DetachedMount(
       descriptor: Descriptor(
-        owning: try check("bind", object) { clx_open_tree(location.raw, "", flags) }))
+        owning: try check("bind", object) { clx_open_tree(number, "", flags) }))
   }
 
   private static func openTreeFlags(_ recursive: Bool) -> UInt32 {

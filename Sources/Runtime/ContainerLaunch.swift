@@ -5,15 +5,16 @@ import Linux
 /// The parent's side of starting a container: spawns `minidock init` and follows the exchange of
 /// ``InitMessage`` up to the command's exec.
 ///
-/// Call in order: ``start(plan:stdio:cgroup:)``, ``waitForNamespaces()``, ``waitUntilReady()``,
-/// ``go()``. Between the calls the caller does its own part (network, records) while the child works.
+/// Call in order: ``spawn(stdio:cgroup:)``, ``send(_:)``, ``waitForNamespaces()``,
+/// ``waitUntilReady()``, ``go()``. Between the calls the caller does its own part (records, network)
+/// while the child works on the other processor.
 /// If it goes out of scope before ``go()``, the child sees the closed socket and ends.
 public struct ContainerLaunch: ~Copyable {
   /// The container's first process, as the caller's pid namespace numbers it.
   public let child: Child
   private let socket: MessageSocket
   /// The master of the process's terminal, once ``waitUntilReady()`` has returned.
-  public private(set) var terminal: Descriptor?
+  private var terminal: Descriptor?
   /// Step times reported by a traced child.
   public private(set) var timings: [(step: String, nanoseconds: UInt64)] = []
 
@@ -22,15 +23,13 @@ public struct ContainerLaunch: ~Copyable {
     self.socket = socket
   }
 
-  /// Spawns the first process inside its cgroup and sends it the plan.
+  /// Spawns the first process inside its cgroup; it waits for its plan.
   ///
   /// - Parameters:
   ///   - stdio: the process's descriptors 0, 1 and 2, which the caller keeps too.
   ///   - cgroup: the group that it starts in; nil leaves it in the caller's.
   /// - Throws: the failed step; no process is left then.
-  public static func start(
-    plan: InitPlan, stdio: [Int32], cgroup: Cgroup?
-  ) throws(Failure) -> ContainerLaunch {
+  public static func spawn(stdio: [Int32], cgroup: Cgroup?) throws(Failure) -> ContainerLaunch {
     let program = try SealedExecutable.open()
     let pair = try MessageSocket.pair()
     var spawn = Spawn()
@@ -44,14 +43,20 @@ public struct ContainerLaunch: ~Copyable {
       let opened = try Descriptor.open(directory, .directory)
       spawn.cgroup = opened.raw
       group = consume opened
-    } else if let cgroup {
-      for path in cgroup.joinPaths { joins.append(try Descriptor.open(path, .write).release()) }
-      spawn.joins = joins
     }
+    // A hybrid host has both: the v2 group by the clone, each v1 group by a write of the child's.
+    for path in cgroup?.joinPaths ?? [] {
+      joins.append(try Descriptor.open(path, .write).release())
+    }
+    spawn.joins = joins
     let child = try spawn.start(program: program, socket: pair.far.descriptor)
     _ = group
-    try pair.near.send(InitMessage.plan(plan).bytes)
     return ContainerLaunch(child: child, socket: pair.near)
+  }
+
+  /// Tells the first process what to do.
+  public func send(_ plan: InitPlan) throws(Failure) {
+    try socket.send(InitMessage.plan(plan).bytes)
   }
 
   /// Waits until the container's namespaces exist and can be entered or configured from outside.
@@ -70,6 +75,12 @@ public struct ContainerLaunch: ~Copyable {
       if case .failed(let failure) = message { throw failure }
     }
   }
+
+  /// Hands out the master of the process's terminal; nil without one.
+  public mutating func takeTerminal() -> Descriptor? { terminal.take() }
+
+  /// Ends the exchange and hands out the running process.
+  public consuming func intoChild() -> Child { child }
 
   private mutating func wait(for expected: InitMessage) throws(Failure) {
     while let message = try next() {

@@ -38,12 +38,7 @@ public enum InitMessage: Sendable, Equatable {
     case .go: writer.put(UInt8(5))
     case .failed(let failure):
       writer.put(UInt8(6))
-      writer.put(failure.code.rawValue)
-      writer.put(failure.operation)
-      writer.put(failure.object)
-      writer.put(failure.errno)
-      writer.put(failure.reason)
-      writer.put(failure.remedy)
+      writer.put(failure)
     case .timing(let step, let nanoseconds):
       writer.put(UInt8(7))
       writer.put(step)
@@ -61,13 +56,7 @@ public enum InitMessage: Sendable, Equatable {
     case 3: self = .terminal
     case 4: self = .ready
     case 5: self = .go
-    case 6:
-      let code = Failure.Code(rawValue: try reader.getString()) ?? .system
-      var failure = Failure(code, try reader.getString(), try reader.getString(), reason: "")
-      failure.errno = try reader.get()
-      failure.reason = try reader.getString()
-      failure.remedy = try reader.getString()
-      self = .failed(failure)
+    case 6: self = .failed(try Failure(&reader))
     case 7: self = .timing(step: try reader.getString(), nanoseconds: try reader.get())
     case let tag:
       throw Failure(.corrupt, "decode", "message", reason: "unknown message \(tag)")

@@ -11,11 +11,14 @@ struct MountExecutor: ~Copyable {
   let root: Root
   /// The tmpfs on /dev once it is mounted: nodes are made through it, never by a path in the image.
   private var dev: Descriptor?
+  private var devNumber: Int32?
   /// An empty read-only directory for masks, made when first needed.
   private var emptyDirectory: DetachedMount?
+  private var emptyNumber: Int32 = -1
   /// The process's terminal once it is open.
   private(set) var terminal: TerminalPair?
   private var devpts: Descriptor?
+  private var hasDevpts = false
 
   init(root: consuming Root) { self.root = root }
 
@@ -52,9 +55,14 @@ struct MountExecutor: ~Copyable {
       type: type, source: source, options: options, attributes: attributes, object: target)
     if type == "devpts" && target == "/dev/pts" {
       devpts = try mounted.descriptor.duplicate()
+      hasDevpts = true
     }
     try mounted.attach(to: location, object: target)
-    if type == "tmpfs" && target == "/dev" { dev = try mounted.descriptor.duplicate() }
+    if type == "tmpfs" && target == "/dev" {
+      let held = try mounted.descriptor.duplicate()
+      devNumber = held.raw
+      dev = consume held
+    }
   }
 
   // /proc and /sys decide what the rest of the set-up talks to, so a link in their place is refused
@@ -128,7 +136,7 @@ struct MountExecutor: ~Copyable {
   // The tmpfs is minidock's own and nobody else can reach it yet, so names below it need no care but
   // for the folders of a nested path such as /dev/net/tun.
   private func parentInDev(of path: String) throws(Failure) -> (Int32, String) {
-    guard let device = dev?.raw, path.hasPrefix("/dev/") else {
+    guard let device = devNumber, path.hasPrefix("/dev/") else {
       throw Failure(.invalid, "create", path, reason: "it is not below a /dev of the container's own")
     }
     var parent = device
@@ -149,9 +157,10 @@ struct MountExecutor: ~Copyable {
   }
 
   private mutating func attachConsole() throws(Failure) {
-    guard let device = dev?.raw, let pts = devpts.take() else {
+    guard let device = devNumber, hasDevpts else {
       throw Failure(.invalid, "open terminal", reason: "the container has no /dev/pts of its own")
     }
+    let pts = devpts.take()!
     let pair = try Terminal.openPair(devpts: pts)
     let fd = clx_open(device, "console", O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0o620)
     if fd < 0 { throw .last("create", "/dev/console") }
@@ -168,14 +177,15 @@ struct MountExecutor: ~Copyable {
     let isDirectory = try location.status().st_mode & S_IFMT == S_IFDIR
     if isDirectory {
       // Kernels before 6.15 clone attached mounts only: the first mask is the original.
-      if emptyDirectory == nil {
+      if emptyNumber < 0 {
         let empty = try DetachedMount.make(
           type: "tmpfs", source: "tmpfs", options: ["size=4k", "mode=0755"],
           attributes: [.readOnly, .noSetuid, .noDevices, .noExecute], object: path)
         try empty.attach(to: location, object: path)
+        emptyNumber = empty.descriptor.raw
         emptyDirectory = consume empty
       } else {
-        let clone = try DetachedMount.clone(emptyDirectory!.descriptor, object: path)
+        let clone = try DetachedMount.clone(number: emptyNumber, object: path)
         try clone.attach(to: location, object: path)
       }
     } else {
@@ -186,7 +196,7 @@ struct MountExecutor: ~Copyable {
 
   // The container's own /dev/null, checked to be one: an image's could be anything (row 5).
   private func nullDevice() throws(Failure) -> Descriptor {
-    guard let device = dev?.raw else {
+    guard let device = devNumber else {
       throw Failure(.invalid, "mask path", reason: "the container has no /dev of its own")
     }
     let fd = clx_open(device, "null", Int32(CLX_O_PATH) | O_NOFOLLOW | O_CLOEXEC, 0)

@@ -1,0 +1,76 @@
+# minidock: what a developer can do. `make help` lists it.
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+BUILD := build
+SWIFT ?= swift
+IMAGES := $(BUILD)/images
+BINARY := .build/release/minidock
+DEBIAN_PACKAGES := libarchive-dev libcap-dev libmnl-dev libseccomp-dev libzstd-dev liblzma-dev \
+  libbz2-dev zlib1g-dev libacl1-dev pkg-config busybox-static
+
+# Everything but libc, libm and libmnl (which Debian has no archive of) is linked statically: a dynamic
+# Swift runtime and libarchive's shared library would cost each start more than the container does.
+STATIC_LIBS := stdc++ archive z zstd lzma bz2 acl cap seccomp
+SWIFT_FLAGS := -c release --product minidock --static-swift-stdlib \
+  -Xlinker -L$(CURDIR)/$(BUILD)/lib -Xlinker -s -Xlinker --gc-sections \
+  -Xswiftc -Xclang-linker -Xswiftc -no-pie -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+
+.PHONY: help deps build images run test check fmt bench install clean docs
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## Install the Debian packages that are missing
+	@Scripts/install-packages $(DEBIAN_PACKAGES)
+
+build: deps $(BUILD)/lib/.made ## Build the release executable
+	$(SWIFT) build $(SWIFT_FLAGS)
+
+$(BUILD)/lib/.made:
+	@mkdir -p $(BUILD)/lib
+	@for name in $(STATIC_LIBS); do \
+	  file=$$(gcc -print-file-name=lib$$name.a); \
+	  [ -f "$$file" ] && ln -sf "$$file" $(BUILD)/lib/ || echo "no lib$$name.a: linking it dynamically"; \
+	done
+	@touch $@
+
+images: deps ## Make the bundled images that are missing
+	@mkdir -p $(IMAGES)
+	@[ -f $(IMAGES)/busybox.tar ] || images/busybox/build.sh $(IMAGES)/busybox.tar
+	@cp images/busybox/image.conf $(IMAGES)/busybox.conf
+
+run: build images ## Run a shell in a busybox container, or ARGS='run --rm busybox uname -a'
+	@if [ -n "$(ARGS)" ]; then MINIDOCK_IMAGES=$(CURDIR)/$(IMAGES) $(BINARY) $(ARGS); \
+	elif [ -t 0 ]; then MINIDOCK_IMAGES=$(CURDIR)/$(IMAGES) $(BINARY) run --rm -it busybox sh; \
+	else MINIDOCK_IMAGES=$(CURDIR)/$(IMAGES) $(BINARY) run --rm -i busybox sh; fi
+
+test: build images ## Run every test
+	@Scripts/install-packages $$(cat Tests/packages)
+	$(SWIFT) build --build-tests
+	MINIDOCK_BINARY=$(CURDIR)/$(BINARY) MINIDOCK_IMAGES=$(CURDIR)/$(IMAGES) $(SWIFT) test --skip-build
+
+check: deps ## Check format, warnings, layering and documentation
+	@Scripts/check
+
+fmt: ## Format all Swift files
+	$(SWIFT) format -i -r --configuration .swift-format Package.swift Sources Tests
+
+bench: build images ## Measure against the floor and the engines that are installed
+	Benchmarks/bench.sh $(CURDIR)/$(BINARY)
+
+docs: build ## Write the command reference from the commands themselves
+	Scripts/reference $(BINARY) > docs/reference.md
+
+install: build images ## Install program, images and completions under PREFIX
+	install -Dm755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/minidock
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/minidock/images $(IMAGES)/busybox.tar $(IMAGES)/busybox.conf
+	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(BINARY) --generate-completion-script bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minidock
+	$(BINARY) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_minidock
+	$(BINARY) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/minidock.fish
+
+clean: ## Remove what was built
+	rm -rf .build $(BUILD)

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Engine
+import Linux
+
+/// One command of minidock: parsed by ArgumentParser, executed without a thread.
+protocol Command: ParsableCommand {
+  /// Does the work.
+  ///
+  /// - Returns: the exit status.
+  func execute(_ context: Context) throws(Failure) -> Int32
+  /// The exit status of a failure: 1, unless docker's command has its own.
+  func status(for failure: Failure) -> Int32
+}
+
+extension Command {
+  func status(for failure: Failure) -> Int32 { 1 }
+
+  // Commands are executed by CommandDispatch with a context.
+  mutating func run() throws {
+    throw CleanExit.helpRequest(self)
+  }
+}
+
+/// The options before the command's name.
+struct GlobalOptions {
+  var root: String?
+  var runRoot: String?
+
+  /// Takes --root and --runroot off the front of the words.
+  mutating func take(from words: inout ArraySlice<String>) throws(Failure) {
+    while let word = words.first, word.hasPrefix("--root") || word.hasPrefix("--runroot") {
+      words.removeFirst()
+      let name = String(word.prefix { $0 != "=" })
+      guard name == "--root" || name == "--runroot" else {
+        throw Failure(.invalid, "parse", word, reason: "unknown option")
+      }
+      var value: String? = word.contains("=") ? String(word.dropFirst(name.count + 1)) : nil
+      if value == nil { value = words.popFirst() }
+      guard let value, !value.isEmpty else {
+        throw Failure(.invalid, "parse", name, reason: "it needs a directory")
+      }
+      if name == "--root" { root = value } else { runRoot = value }
+    }
+  }
+}
+
+/// What every command works with.
+struct Context {
+  let global: GlobalOptions
+
+  /// The installation that the options or the environment name.
+  func installation() throws(Failure) -> Installation {
+    try Installation(
+      root: global.root ?? Console.environment("MINIDOCK_ROOT") ?? Installation.defaultRoot,
+      runRoot: global.runRoot ?? Console.environment("MINIDOCK_RUNROOT")
+        ?? Installation.defaultRunRoot)
+  }
+
+  /// Undoes what killed processes left; a failure to do so must not keep anybody from their work.
+  func sweep(_ installation: Installation) {
+    try? Housekeeping(installation).sweep()
+  }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Linux
+
+/// From the words of the command line to one command: the global options, then the command's name.
+///
+/// The command is looked up before it is parsed, so that a `run` builds the parser of `run` alone.
+struct CommandDispatch {
+  private let arguments: [String]
+
+  init(_ arguments: [String]) { self.arguments = Array(arguments.dropFirst()) }
+
+  /// Runs the command and returns the exit status.
+  func run() -> Int32 {
+    var rest = arguments[...]
+    var global = GlobalOptions()
+    do throws(Failure) {
+      try global.take(from: &rest)
+    } catch {
+      return report(error, status: 125)
+    }
+    guard let name = rest.first, !name.hasPrefix("-"),
+      let command = MinidockCommand.commands[name]
+    else { return runRoot(Array(rest)) }
+    rest.removeFirst()
+    return execute(command, Array(rest), global)
+  }
+
+  private func execute(
+    _ type: any Command.Type, _ words: [String], _ global: GlobalOptions
+  ) -> Int32 {
+    func parseAndRun<C: Command>(_ type: C.Type) -> Int32 {
+      var command: C
+      do {
+        guard let parsed = try C.parseAsRoot(words) as? C else { return 0 }
+        command = parsed
+      } catch {
+        return finish(error, of: C.self)
+      }
+      do throws(Failure) {
+        return try command.execute(Context(global: global))
+      } catch {
+        return report(error, status: command.status(for: error))
+      }
+    }
+    return parseAndRun(type)
+  }
+
+  // Help is no failure; a mistake in the words is docker's 125.
+  private func finish<C: Command>(_ error: any Error, of type: C.Type) -> Int32 {
+    let text = C.fullMessage(for: error)
+    if C.exitCode(for: error) == .success {
+      Console.print(text)
+      return 0
+    }
+    let name = C.configuration.commandName ?? "minidock"
+    let reason = C.message(for: error)
+    Console.error(
+      "minidock: \(name): \(reason.lowercasedStart); see 'minidock \(name) --help'")
+    return 125
+  }
+
+  private func runRoot(_ words: [String]) -> Int32 {
+    if words.first == "--version" || words.first == "-v" {
+      Console.print("minidock version \(Version.number)")
+      return 0
+    }
+    if let first = words.first, !first.hasPrefix("-"), first != "help" {
+      Console.error("minidock: '\(first)' is not a minidock command; see 'minidock --help'")
+      return 125
+    }
+    do {
+      let parsed = try MinidockCommand.parseAsRoot(words)
+      if var command = parsed as? MinidockCommand { try command.run() }
+      return 0
+    } catch {
+      if MinidockCommand.exitCode(for: error) == .success {
+        Console.print(MinidockCommand.fullMessage(for: error))
+        return 0
+      }
+      Console.error(
+        "minidock: \(MinidockCommand.message(for: error).lowercasedStart); see 'minidock --help'")
+      return 125
+    }
+  }
+
+  private func report(_ failure: Failure, status: Int32) -> Int32 {
+    Console.error("minidock: \(failure)")
+    return status
+  }
+}
+
+extension String {
+  /// The text with a small first letter, as the rest of minidock's messages.
+  fileprivate var lowercasedStart: String {
+    guard let first else { return self }
+    return first.lowercased() + dropFirst()
+  }
+}

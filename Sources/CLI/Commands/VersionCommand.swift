@@ -1,0 +1,29 @@
+import ArgumentParser
+import Engine
+import Linux
+
+struct VersionCommand: Command {
+  static let configuration = CommandConfiguration(
+    commandName: "version",
+    abstract: "Show minidock's version.",
+    discussion: """
+      Example:
+        minidock version --format '{{.Version}}'
+      """)
+
+  @Option(
+    name: [.customShort("f"), .long],
+    help: ArgumentHelp("Print only this, as a template, or json.", valueName: "template"))
+  var format: String?
+
+  func execute(_ context: Context) throws(Failure) -> Int32 {
+    let document = SystemInformation.version(Version.number)
+    if let format {
+      Console.print(
+        format == "json" ? document.compact : try Template(format).render(document))
+      return 0
+    }
+    for (key, value) in SystemInformation.lines(document) { Console.print(" \(key): \(value)") }
+    return 0
+  }
+}

@@ -1,0 +1,251 @@
+import ArgumentParser
+import Engine
+import Linux
+import Runtime
+
+/// Flags of `run` about the container as a whole.
+struct ContainerFlags: ParsableArguments {
+  @Flag(help: "Remove the container when it exits.") var rm = false
+  @Option(help: "Name of the container.") var name: String?
+  @Option(
+    name: [.customShort("l"), .long], parsing: .singleValue,
+    help: ArgumentHelp("Label of the container.", valueName: "key=value"))
+  var label: [String] = []
+  @Option(help: ArgumentHelp("Write the container's id to this file.", valueName: "file"))
+  var cidfile: String?
+  @Option(help: ArgumentHelp("Fetch the image: always, missing or never.", valueName: "policy"))
+  var pull = "missing"
+  @Option(help: ArgumentHelp("Platform that the image must be for.", valueName: "os/arch"))
+  var platform: String?
+  @Option(help: ArgumentHelp("Signal that stops the container.", valueName: "signal"))
+  var stopSignal: String?
+  @Flag(inversion: .prefixedNo, help: "Pass signals on to the container.") var sigProxy = true
+  @Flag(help: "Print to stderr where the time goes, step by step.") var trace = false
+
+  func apply(to options: inout RunOptions) throws(Failure) {
+    options.autoRemove = rm
+    options.name = name
+    for text in label {
+      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let key = parts.first, !key.isEmpty else {
+        throw Failure(.invalid, "parse", "--label=\(text)", reason: "it has no key")
+      }
+      options.labels[String(key)] = parts.count == 2 ? String(parts[1]) : ""
+    }
+    options.containerIDFile = cidfile
+    guard let policy = PullPolicy(rawValue: pull) else {
+      throw Failure(
+        .invalid, "parse", "--pull=\(pull)", reason: "it is not always, missing or never")
+    }
+    options.pull = policy
+    options.platform = platform
+    options.stopSignal = stopSignal
+    options.signalProxy = sigProxy
+    options.traced = trace
+  }
+}
+
+/// Flags of `run` about the command's process.
+struct ProcessFlags: ParsableArguments {
+  @Flag(name: [.customShort("i"), .long], help: "Keep the command's input open.")
+  var interactive = false
+  @Flag(name: [.customShort("t"), .long], help: "Give the command a terminal.") var tty = false
+  @Option(
+    name: [.customShort("e"), .long], parsing: .singleValue,
+    help: ArgumentHelp("Environment variable.", valueName: "name=value"))
+  var env: [String] = []
+  @Option(
+    parsing: .singleValue, help: ArgumentHelp("File of environment variables.", valueName: "file"))
+  var envFile: [String] = []
+  @Option(name: [.customShort("w"), .long], help: "Directory that the command starts in.")
+  var workdir: String?
+  @Option(
+    name: [.customShort("u"), .long],
+    help: ArgumentHelp("User, by name or number.", valueName: "user[:group]"))
+  var user: String?
+  @Option(help: ArgumentHelp("Replace the image's entrypoint.", valueName: "command"))
+  var entrypoint: String?
+  @Flag(name: .customLong("init"), help: "Run an init that reaps processes as pid 1.")
+  var usesInit = false
+  @Option(help: ArgumentHelp("Keys that leave the terminal.", valueName: "keys"))
+  var detachKeys: String?
+
+  func apply(to options: inout RunOptions) throws(Failure) {
+    options.interactive = interactive
+    options.terminal = tty
+    var entries: [[String]] = []
+    for path in envFile { entries.append(try Environment.entries(file: path)) }
+    for text in env {
+      if let entry = try Environment.entry(text, flag: "--env") { entries.append([entry]) }
+    }
+    options.environment = Environment.merge(entries)
+    options.workingDirectory = workdir
+    options.user = user
+    options.entrypoint = entrypoint.map { $0.isEmpty ? [] : [$0] }
+    options.usesInit = usesInit
+    if let detachKeys { options.detachKeys = detachKeys }
+  }
+}
+
+/// Flags of `run` about what the container sees of file systems.
+struct FileFlags: ParsableArguments {
+  @Option(
+    name: [.customShort("v"), .long], parsing: .singleValue,
+    help: ArgumentHelp("Bind a host path.", valueName: "host:container[:ro]"))
+  var volume: [String] = []
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Bind or tmpfs by fields.", valueName: "type=…,source=…,target=…"))
+  var mount: [String] = []
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Empty file system in memory.", valueName: "container[:options]"))
+  var tmpfs: [String] = []
+  @Flag(help: "Make the container's root read-only.") var readOnly = false
+  @Option(help: ArgumentHelp("Size of /dev/shm.", valueName: "bytes")) var shmSize: String?
+
+  func apply(to options: inout RunOptions) throws(Failure) {
+    for text in volume { options.mounts.append(try MountRequest(volume: text)) }
+    for text in mount { options.mounts.append(try MountRequest(mount: text)) }
+    for text in tmpfs { options.mounts.append(try MountRequest(tmpfs: text)) }
+    options.readOnly = readOnly
+    if let shmSize {
+      options.shmSize = try ByteCount(shmSize, flag: "--shm-size").bytes
+      guard options.shmSize > 0 else {
+        throw Failure(.invalid, "parse", "--shm-size=\(shmSize)", reason: "it is not above zero")
+      }
+    }
+  }
+}
+
+/// Flags of `run` about the network and names.
+struct NetworkFlags: ParsableArguments {
+  @Option(
+    name: [.long, .customLong("net")],
+    help: ArgumentHelp("Network: bridge, none or host.", valueName: "mode"))
+  var network = "bridge"
+  @Option(
+    name: [.customShort("h"), .long], help: ArgumentHelp("Host name.", valueName: "name"))
+  var hostname: String?
+  @Option(help: ArgumentHelp("NIS domain name.", valueName: "name")) var domainname: String?
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Line of /etc/hosts.", valueName: "name:address"))
+  var addHost: [String] = []
+  @Option(parsing: .singleValue, help: ArgumentHelp("Name server.", valueName: "address"))
+  var dns: [String] = []
+  @Option(parsing: .singleValue, help: ArgumentHelp("Search domain.", valueName: "domain"))
+  var dnsSearch: [String] = []
+  @Option(parsing: .singleValue, help: ArgumentHelp("Resolver option.", valueName: "option"))
+  var dnsOption: [String] = []
+
+  func apply(to options: inout RunOptions) throws(Failure) {
+    options.network = try NetworkMode(network)
+    options.hostname = hostname
+    options.domainname = domainname
+    options.extraHosts = addHost
+    options.dns = dns
+    options.dnsSearch = dnsSearch
+    options.dnsOptions = dnsOption
+  }
+}
+
+/// Flags of `run` about resources.
+struct LimitFlags: ParsableArguments {
+  @Option(
+    name: [.customShort("m"), .long], help: ArgumentHelp("Memory limit.", valueName: "bytes"))
+  var memory: String?
+  @Option(help: ArgumentHelp("Memory and swap together; -1: no limit.", valueName: "bytes"))
+  var memorySwap: String?
+  @Option(help: ArgumentHelp("Soft memory limit.", valueName: "bytes"))
+  var memoryReservation: String?
+  @Option(help: ArgumentHelp("Number of processors.", valueName: "number")) var cpus: String?
+  @Option(
+    name: [.customShort("c"), .long],
+    help: ArgumentHelp("Weight of processor time.", valueName: "shares"))
+  var cpuShares: UInt64?
+  @Option(help: ArgumentHelp("Processor time in each period.", valueName: "µs"))
+  var cpuQuota: Int64?
+  @Option(help: ArgumentHelp("Length of a period.", valueName: "µs")) var cpuPeriod: UInt64?
+  @Option(help: ArgumentHelp("Processors to run on.", valueName: "0-2,7"))
+  var cpusetCpus: String?
+  @Option(help: ArgumentHelp("Memory nodes to use.", valueName: "0,1")) var cpusetMems: String?
+  @Option(help: ArgumentHelp("Number of tasks; -1: no limit.", valueName: "number"))
+  var pidsLimit: Int64?
+  @Option(help: ArgumentHelp("Weight of block I/O, 10 to 1000.", valueName: "weight"))
+  var blkioWeight: UInt16?
+  @Option(
+    parsing: .singleValue, help: ArgumentHelp("Limit of a process.", valueName: "type=soft[:hard]"))
+  var ulimit: [String] = []
+  @Option(help: ArgumentHelp("Likelihood of being killed for memory.", valueName: "-1000…1000"))
+  var oomScoreAdj: Int?
+  @Option(help: ArgumentHelp("Parent cgroup.", valueName: "path")) var cgroupParent: String?
+
+  func apply(to options: inout RunOptions) throws(Failure) {
+    var flags = ResourceFlags()
+    flags.memory = memory
+    flags.memorySwap = memorySwap
+    flags.memoryReservation = memoryReservation
+    flags.cpus = cpus
+    flags.cpuShares = cpuShares
+    flags.cpuQuota = cpuQuota
+    flags.cpuPeriod = cpuPeriod
+    flags.cpusetCPUs = cpusetCpus
+    flags.cpusetMems = cpusetMems
+    flags.pidsLimit = pidsLimit
+    flags.blkioWeight = blkioWeight
+    // Whether swap can be limited matters only where docker's default would set it.
+    let swapIsLimitable =
+      memory != nil && memorySwap == nil ? try CgroupHierarchy.detect().accountsSwap : false
+    options.resources = try flags.resources(swapIsLimitable: swapIsLimitable)
+    for text in ulimit { options.limits.append(try parseUlimit(text)) }
+    if let oomScoreAdj {
+      guard (-1000...1000).contains(oomScoreAdj) else {
+        throw Failure(
+          .invalid, "parse", "--oom-score-adj=\(oomScoreAdj)", reason: "it is not from -1000 to 1000")
+      }
+      options.oomScoreAdjust = oomScoreAdj
+    }
+    options.cgroupParent = cgroupParent
+  }
+}
+
+/// Flags of `run` about rights.
+struct SecurityFlags: ParsableArguments {
+  @Option(parsing: .singleValue, help: ArgumentHelp("Add a capability.", valueName: "name"))
+  var capAdd: [String] = []
+  @Option(parsing: .singleValue, help: ArgumentHelp("Drop a capability.", valueName: "name"))
+  var capDrop: [String] = []
+  @Flag(help: "Give the container the host's rights and devices.") var privileged = false
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp(
+      "seccomp=FILE, seccomp=unconfined or no-new-privileges.", valueName: "option"))
+  var securityOpt: [String] = []
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Host device.", valueName: "host[:container][:rwm]"))
+  var device: [String] = []
+  @Option(
+    parsing: .singleValue, help: ArgumentHelp("Kernel parameter.", valueName: "name=value"))
+  var sysctl: [String] = []
+  @Option(
+    parsing: .singleValue, help: ArgumentHelp("Further group of the user.", valueName: "group"))
+  var groupAdd: [String] = []
+
+  func apply(to options: inout RunOptions) throws(Failure) {
+    options.capabilitiesAdded = capAdd
+    options.capabilitiesDropped = capDrop
+    options.privileged = privileged
+    options.security = try SecurityOptions(securityOpt)
+    for text in device { options.devices.append(try DeviceRequest(text)) }
+    for text in sysctl {
+      let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else {
+        throw Failure(.invalid, "parse", "--sysctl=\(text)", reason: "it is not NAME=VALUE")
+      }
+      options.sysctls[parts[0]] = parts[1]
+    }
+    options.groups = groupAdd
+  }
+}

@@ -1,0 +1,71 @@
+import CLinux
+import Glibc
+import Linux
+import Net
+import Runtime
+
+/// Undoes what a container made on the host, once it has ended.
+struct ContainerCleanup {
+  let installation: Installation
+  let store: ContainerStore
+
+  init(_ installation: Installation) {
+    self.installation = installation
+    store = ContainerStore(installation)
+  }
+
+  /// Records how the container ended and gives back what it held; one with --rm is removed.
+  ///
+  /// Each part can be repeated: a kill in between leaves work for ``Housekeeping``, never damage.
+  func finish(_ record: ContainerRecord, _ status: StatusFile) {
+    if record.autoRemove {
+      discard(record)
+    } else {
+      try? store.write(status, of: record.id)
+      release(record)
+    }
+  }
+
+  /// Gives back the lease and forgets the processes.
+  func release(_ record: ContainerRecord) {
+    if record.network == .bridge { try? installation.networkHost().release(owner: record.id) }
+    unlink(store.runFilePath(record.id))
+  }
+
+  /// Removes the container's record and files. What takes time (the files of its layer) is moved out of
+  /// sight at once and deleted by ``emptyTrash(installation:)``.
+  func discard(_ record: ContainerRecord) {
+    // Removed before the directory: a name that points nowhere is free, a directory without a record is
+    // swept, but a record without a name could not be told from a running one's.
+    unlink(installation.names + "/" + record.name)
+    moveToTrash(record.id)
+    release(record)
+  }
+
+  private func moveToTrash(_ id: String) {
+    let target = installation.trash + "/" + id
+    if rename(store.directory(id), target) < 0 && errno == ENOENT {
+      mkdir(installation.trash, 0o700)
+      rename(store.directory(id), target)
+    }
+  }
+
+  /// Deletes what was discarded.
+  static func emptyTrash(_ installation: Installation) {
+    for name in (try? Files.list(installation.trash)) ?? [] {
+      try? Files.removeTree(installation.trash + "/" + name)
+    }
+  }
+
+  /// Deletes what was discarded in a process of its own, which the caller does not wait for.
+  static func emptyTrashInBackground(_ installation: Installation) {
+    guard let names = try? Files.list(installation.trash), !names.isEmpty else { return }
+    _ = try? Processes.fork {
+      // Away from the caller's session and descriptors: nobody must wait for this process by accident.
+      _ = clx_set_controlling_session()
+      _ = clx_close_range(0, ~0, false)
+      ContainerCleanup.emptyTrash(installation)
+      return 0
+    }
+  }
+}

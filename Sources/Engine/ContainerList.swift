@@ -1,0 +1,182 @@
+import Image
+import Linux
+
+/// A container with its state, as `ps` lists it.
+public struct ListedContainer: Sendable {
+  public let record: ContainerRecord
+  public let state: ContainerState
+}
+
+/// `minidock ps` without its printing.
+public struct ContainerList {
+  let installation: Installation
+
+  /// The containers of an installation.
+  public init(_ installation: Installation) { self.installation = installation }
+
+  /// The containers that match every filter, newest first.
+  ///
+  /// - Parameters:
+  ///   - all: those that do not run as well; filters on status or exit code imply it.
+  ///   - last: at most so many of the newest, running or not; 0 is no bound.
+  /// - Throws: ``Failure/Code/invalid`` for an unknown filter.
+  public func list(
+    all: Bool, last: Int, filters: [Filter]
+  ) throws(Failure) -> [ListedContainer] {
+    try Filter.check(filters, known: ContainerList.filterKeys)
+    let store = ContainerStore(installation)
+    let impliesAll = filters.contains { $0.key == "status" || $0.key == "exited" }
+    var result: [ListedContainer] = []
+    for record in try store.list() {
+      let listed = ListedContainer(record: record, state: store.state(of: record))
+      guard all || last > 0 || impliesAll || listed.state.status.isActive else { continue }
+      guard try matches(listed, filters) else { continue }
+      result.append(listed)
+      if last > 0 && result.count == last { break }
+    }
+    return result
+  }
+
+  /// Docker's keys for `ps --filter`.
+  static let filterKeys = [
+    "id", "name", "label", "status", "exited", "ancestor", "network", "before", "since",
+  ]
+
+  private func matches(
+    _ container: ListedContainer, _ filters: [Filter]
+  ) throws(Failure) -> Bool {
+    // Several values of one key are alternatives, several keys must all hold; labels all hold.
+    for (key, group) in Dictionary(grouping: filters, by: \.key) {
+      var isMatch = key == "label"
+      for filter in group {
+        let holds = try self.holds(filter, container)
+        isMatch = key == "label" ? isMatch && holds : isMatch || holds
+      }
+      if !isMatch { return false }
+    }
+    return true
+  }
+
+  private func holds(
+    _ filter: Filter, _ container: ListedContainer
+  ) throws(Failure) -> Bool {
+    let record = container.record
+    let value = filter.value
+    switch filter.key {
+    case "id": return record.id.hasPrefix(value)
+    case "name": return record.name.contains(value)
+    case "label": return filter.matchesLabel(record.labels)
+    case "status": return container.state.status.rawValue == value
+    case "exited":
+      return container.state.status == .exited && String(container.state.exitCode) == value
+    case "ancestor":
+      return record.image == value || record.imageID.hasPrefix(value)
+        || record.imageID.hasPrefix("sha256:" + value)
+        || (try? Reference(value))?.familiar == (try? Reference(record.image))?.familiar
+    case "network": return record.network.name == value
+    case "before": return record.created < (try ContainerStore(installation).find(value).created)
+    default: return record.created > (try ContainerStore(installation).find(value).created)
+    }
+  }
+}
+
+/// One `--filter KEY=VALUE`.
+public struct Filter: Sendable, Equatable {
+  public let key: String
+  public let value: String
+
+  /// Parses a filter.
+  public init(_ text: String) throws(Failure) {
+    guard let equals = text.firstIndex(of: "=") else {
+      throw Failure(
+        .invalid, "parse", "--filter \(text)", reason: "it is not KEY=VALUE")
+    }
+    key = String(text[..<equals]).lowercased()
+    value = String(text[text.index(after: equals)...])
+  }
+
+  static func check(_ filters: [Filter], known: [String]) throws(Failure) {
+    for filter in filters where !known.contains(filter.key) {
+      throw Failure(
+        .invalid, "parse", "--filter \(filter.key)=\(filter.value)", reason: "unknown key",
+        remedy: "use one of " + known.joined(separator: ", "))
+    }
+  }
+
+  /// "label=key" or "label=key=value".
+  func matchesLabel(_ labels: [(key: String, value: String)]) -> Bool {
+    labels.contains { $0.key == value || "\($0.key)=\($0.value)" == value }
+  }
+}
+
+/// `minidock images` without its printing.
+public struct ImageList {
+  let installation: Installation
+
+  /// The images of an installation.
+  public init(_ installation: Installation) { self.installation = installation }
+
+  /// One line of the table: an image under one of its names, or under none.
+  public struct Row: Sendable {
+    public let image: ImageRecord
+    public let name: Reference?
+  }
+
+  /// The images that match every filter, newest first.
+  ///
+  /// - Parameter repository: only this name, with or without a tag; nil for all.
+  public func list(repository: String?, filters: [Filter]) throws(Failure) -> [Row] {
+    try Filter.check(filters, known: ["reference", "label", "before", "since", "dangling"])
+    let wanted = try repository.map { text throws(Failure) in try Reference(text) }
+    let hasTag = repository?.split(separator: "/").last?.contains(":") ?? false
+    let store = try installation.imageStore()
+    var rows: [Row] = []
+    for image in try store.list() {
+      guard try filters.allHold({ filter throws(Failure) in try holds(filter, image, store) })
+      else { continue }
+      let names: [Reference?] = image.names.isEmpty ? [nil] : image.names.map { $0 }
+      for name in names {
+        if let wanted {
+          guard let name, name.repository == wanted.repository, !hasTag || name.tag == wanted.tag
+          else { continue }
+        }
+        if let pattern = filters.first(where: { $0.key == "reference" })?.value {
+          guard let name, Glob.matches(pattern, name) else { continue }
+        }
+        rows.append(Row(image: image, name: name))
+      }
+    }
+    return rows
+  }
+
+  private func holds(
+    _ filter: Filter, _ image: ImageRecord, _ store: ImageStore
+  ) throws(Failure) -> Bool {
+    switch filter.key {
+    case "label":
+      return filter.matchesLabel(image.config.labels.map { ($0.key, $0.value) })
+    case "dangling": return image.names.isEmpty == (filter.value == "true" || filter.value == "1")
+    case "before", "since":
+      guard let other = try store.find(filter.value) else {
+        throw Failure(.notFound, "find image", filter.value, reason: "no such image")
+      }
+      return filter.key == "before" ? image.created < other.created : image.created > other.created
+    default: return true
+    }
+  }
+}
+
+extension [Filter] {
+  fileprivate func allHold(_ test: (Filter) throws(Failure) -> Bool) throws(Failure) -> Bool {
+    for filter in self where !(try test(filter)) { return false }
+    return true
+  }
+}
+
+/// File-name patterns with `*`, `?` and `[...]`, matched by the C library.
+enum Glob {
+  static func matches(_ pattern: String, _ reference: Reference) -> Bool {
+    PatternMatch.matches(pattern, reference.familiar)
+      || PatternMatch.matches(pattern, reference.repository)
+  }
+}

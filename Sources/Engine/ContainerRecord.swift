@@ -1,0 +1,149 @@
+import Image
+import Linux
+import Runtime
+
+/// Engine's durable description of a container, fixed when it is created.
+public struct ContainerRecord: Sendable, Equatable {
+  /// 64 hexadecimal digits.
+  public var id = ""
+  public var name = ""
+  public var created = Timestamp(nanoseconds: 0)
+  /// The image as the user named it, and the digest of its config.
+  public var image = ""
+  public var imageID = ""
+  /// The command with its arguments, the entrypoint first.
+  public var command: [String] = []
+  public var environment: [String] = []
+  public var workingDirectory = "/"
+  public var user = ""
+  public var hostname = ""
+  public var labels: [(key: String, value: String)] = []
+  public var autoRemove = false
+  public var interactive = false
+  public var terminal = false
+  public var network = NetworkMode.bridge
+  public var privileged = false
+  public var readOnly = false
+  public var usesInit = false
+  public var stopSignal = "SIGTERM"
+  public var memory: Int64 = 0
+  public var memorySwap: Int64 = 0
+  public var memoryReservation: Int64 = 0
+  public var nanoCPUs: Int64 = 0
+  public var cpuShares: UInt64 = 0
+  public var cpusetCPUs = ""
+  public var pidsLimit: Int64 = 0
+  public var shmSize: Int64 = 0
+  public var capabilitiesAdded: [String] = []
+  public var capabilitiesDropped: [String] = []
+  /// "source:target:mode" of every bind.
+  public var binds: [String] = []
+  /// Targets of every tmpfs.
+  public var tmpfs: [String] = []
+  public var cgroupPath = ""
+  /// How many words of the command are the entrypoint.
+  public var entrypointCount = 0
+  /// The process that made it: while that lives, the container is about to start.
+  var creator: ProcessIdentity?
+
+  /// An empty record.
+  public init() {}
+
+  /// The first 12 digits of the id, as docker's tables show it.
+  public var shortID: String { String(id.prefix(12)) }
+
+  /// As a file.
+  var fields: FieldText {
+    var text = FieldText()
+    text.add("id", id)
+    text.add("name", name)
+    text.add("created", created.nanoseconds)
+    text.add("image", image)
+    text.add("image-id", imageID)
+    text.add("command", command)
+    text.add("entrypoint-count", entrypointCount)
+    text.add("env", environment)
+    text.add("cwd", workingDirectory)
+    text.add("user", user)
+    text.add("hostname", hostname)
+    for (key, value) in labels { text.add("label", "\(key)=\(value)") }
+    for (key, flag) in flags where flag { text.add("flag", key) }
+    text.add("network", network.name)
+    text.add("stop-signal", stopSignal)
+    for (key, value) in numbers where value != 0 { text.add(key, value) }
+    if !cpusetCPUs.isEmpty { text.add("cpuset-cpus", cpusetCPUs) }
+    text.add("cap-add", capabilitiesAdded)
+    text.add("cap-drop", capabilitiesDropped)
+    text.add("bind", binds)
+    text.add("tmpfs", tmpfs)
+    text.add("cgroup", cgroupPath)
+    text.add("creator", creator.map { "\($0.pid) \($0.startTime)" })
+    return text
+  }
+
+  private var flags: [(String, Bool)] {
+    [
+      ("auto-remove", autoRemove), ("interactive", interactive), ("terminal", terminal),
+      ("privileged", privileged), ("read-only", readOnly), ("init", usesInit),
+    ]
+  }
+
+  private var numbers: [(String, Int64)] {
+    [
+      ("memory", memory), ("memory-swap", memorySwap), ("memory-reservation", memoryReservation),
+      ("nano-cpus", nanoCPUs), ("cpu-shares", Int64(clamping: cpuShares)),
+      ("pids-limit", pidsLimit), ("shm-size", shmSize),
+    ]
+  }
+
+  /// From a file.
+  ///
+  /// - Throws: ``Failure/Code/corrupt`` when the id is missing.
+  init(_ text: FieldText, path: String) throws(Failure) {
+    guard let id = text["id"], id.utf8.count == 64 else {
+      throw Failure(
+        .corrupt, "read", path, reason: "it has no container id",
+        remedy: "remove the container with minidock rm")
+    }
+    self.id = id
+    name = text["name"] ?? ""
+    created = Timestamp(nanoseconds: text.number("created") ?? 0)
+    image = text["image"] ?? ""
+    imageID = text["image-id"] ?? ""
+    command = text.all("command")
+    entrypointCount = text.number("entrypoint-count") ?? 0
+    environment = text.all("env")
+    workingDirectory = text["cwd"] ?? "/"
+    user = text["user"] ?? ""
+    hostname = text["hostname"] ?? ""
+    labels = text.all("label").map { line in
+      let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      return (String(parts[0]), parts.count == 2 ? String(parts[1]) : "")
+    }
+    let flags = Set(text.all("flag"))
+    autoRemove = flags.contains("auto-remove")
+    interactive = flags.contains("interactive")
+    terminal = flags.contains("terminal")
+    privileged = flags.contains("privileged")
+    readOnly = flags.contains("read-only")
+    usesInit = flags.contains("init")
+    network = (try? NetworkMode(text["network"] ?? "bridge")) ?? .bridge
+    stopSignal = text["stop-signal"] ?? "SIGTERM"
+    memory = text.number("memory") ?? 0
+    memorySwap = text.number("memory-swap") ?? 0
+    memoryReservation = text.number("memory-reservation") ?? 0
+    nanoCPUs = text.number("nano-cpus") ?? 0
+    cpuShares = text.number("cpu-shares") ?? 0
+    cpusetCPUs = text["cpuset-cpus"] ?? ""
+    pidsLimit = text.number("pids-limit") ?? 0
+    shmSize = text.number("shm-size") ?? 0
+    capabilitiesAdded = text.all("cap-add")
+    capabilitiesDropped = text.all("cap-drop")
+    binds = text.all("bind")
+    tmpfs = text.all("tmpfs")
+    cgroupPath = text["cgroup"] ?? ""
+    creator = ProcessIdentity(field: text["creator"])
+  }
+
+  public static func == (a: ContainerRecord, b: ContainerRecord) -> Bool { a.fields == b.fields }
+}

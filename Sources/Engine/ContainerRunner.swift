@@ -1,0 +1,218 @@
+import CLinux
+import Glibc
+import Image
+import Linux
+import Net
+import Runtime
+
+/// Makes and starts one container: the order of a run is the order of this file.
+///
+/// What is made on the host can be found again by the container's id alone (its directory, its cgroup,
+/// its lease), so that whatever a kill leaves is found and undone by ``Housekeeping``.
+struct ContainerRunner: ~Copyable {
+  let installation: Installation
+  let store: ContainerStore
+  let options: RunOptions
+  var record: ContainerRecord
+  let image: ImageRecord
+  var trace: Trace
+  private var cgroup: Cgroup?
+  private var run = RunFile()
+
+  init(
+    installation: Installation, options: RunOptions, record: ContainerRecord, image: ImageRecord,
+    trace: Trace
+  ) {
+    self.installation = installation
+    store = ContainerStore(installation)
+    self.options = options
+    self.record = record
+    self.image = image
+    self.trace = trace
+  }
+
+  /// Starts the container with `stdio` as its first three descriptors; its command runs when this
+  /// returns. On failure everything made is undone, but for the record of a container without --rm.
+  mutating func start(stdio: [Int32]) throws(Failure) -> StartedContainer {
+    do throws(Failure) {
+      return try attemptStart(stdio)
+    } catch {
+      recordFailure(error)
+      throw error.addingDiskRemedy()
+    }
+  }
+
+  private mutating func attemptStart(_ stdio: [Int32]) throws(Failure) -> StartedContainer {
+    let cgroup = try makeCgroup()
+    // The child loads and links minidock while its plan is being made.
+    var launch = try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup)
+    trace.mark("spawn")
+    try createRecord()
+    trace.mark("record")
+    let bridge = try reserveAddress()
+    trace.mark("address")
+    try ContainerFiles(bundle: bundle, options: options, hostname: record.hostname)
+      .write(address: lease?.address, gateway: lease?.gateway)
+    let spec = try SpecBuilder(
+      options: options, record: record, bundle: bundle, ownNetwork: options.network != .host
+    ).build()
+    trace.mark("spec")
+    try launch.send(try plan(for: spec, cgroup))
+    trace.mark("seccomp and plan")
+    try launch.waitForNamespaces()
+    trace.mark("wait for namespaces")
+    try connect(pid: launch.child.pid, bridge)
+    trace.mark("network")
+    try writeSpec(spec)
+    trace.mark("config.json")
+    try launch.waitUntilReady()
+    trace.mark("wait for root")
+    try recordRunning(launch.child.pid)
+    try launch.go()
+    trace.mark("exec")
+    trace.add(launch.timings)
+    let terminal = launch.takeTerminal()
+    return StartedContainer(
+      child: launch.intoChild(), terminal: terminal, record: record, cgroup: cgroup)
+  }
+
+  private var bundle: String { store.directory(record.id) }
+
+  // MARK: - Steps
+
+  private mutating func makeCgroup() throws(Failure) -> Cgroup {
+    record.cgroupPath = installation.cgroupParent(options.cgroupParent) + "/" + record.id
+    var resources = options.resources
+    let devices = try SpecBuilder(
+      options: options, record: record, bundle: bundle, ownNetwork: options.network != .host
+    ).deviceRules()
+    resources.devices = devices
+    let made = try Cgroup.create(
+      path: record.cgroupPath, resources: resources, in: try CgroupHierarchy.detect())
+    cgroup = made
+    trace.mark("cgroup")
+    return made
+  }
+
+  private mutating func createRecord() throws(Failure) {
+    record.creator = ProcessIdentity(of: getpid())
+    try store.create(&record, name: options.name)
+    if let path = options.containerIDFile { try writeIDFile(path) }
+  }
+
+  private func writeIDFile(_ path: String) throws(Failure) {
+    do throws(Failure) {
+      let file = try Descriptor.open(path, .createNew(mode: 0o644))
+      try file.write(Array(record.id.utf8), object: path)
+    } catch where error.errno == EEXIST {
+      throw Failure(
+        .exists, "write", "--cidfile \(path)", reason: "the file exists",
+        remedy: "make sure that no other container uses it, or delete it")
+    }
+  }
+
+  private mutating func reserveAddress() throws(Failure) -> BridgeNetwork? {
+    guard options.network == .bridge else { return nil }
+    let host = installation.networkHost()
+    let bridge = try host.ensureBridge()
+    let store = store
+    let lease = try host.lease(owner: record.id, on: bridge) { store.mayBeAlive($0) }
+    run.address = lease.address.description
+    run.gateway = lease.gateway.description
+    run.prefixLength = lease.prefixLength
+    run.macAddress = lease.mac.description
+    self.lease = lease
+    return bridge
+  }
+
+  private var lease: Lease?
+
+  private func plan(for spec: Spec, _ cgroup: Cgroup) throws(Failure) -> InitPlan {
+    let filter = try SeccompFilter(options: options, installation: installation)
+      .compiled(capabilities: try CapabilitySets.mask(of: spec.process?.capabilities?.bounding ?? []))
+    var plan = try InitPlan(spec: spec, root: try overlay(), seccomp: filter) { target, readOnly in
+      cgroup.mountSteps(target: target, readOnly: readOnly)
+    }
+    plan.process.userText = record.user
+    plan.process.reaps = options.usesInit
+    plan.traced = options.traced
+    return plan
+  }
+
+  // Paths below the root are given relative to it: mount(2) takes no more than a page of them.
+  private func overlay() throws(Failure) -> RootSource {
+    let root = installation.root
+    let lower = image.layers.map { layer in
+      layer.path.hasPrefix(root + "/") ? String(layer.path.dropFirst(root.count + 1)) : layer.path
+    }
+    let directory = "containers/\(record.id)"
+    return .overlay(
+      Overlay(
+        base: root, lower: lower, upper: directory + "/upper", work: directory + "/work",
+        target: bundle + "/rootfs", volatile: record.autoRemove))
+  }
+
+  private func connect(pid: Int32, _ bridge: BridgeNetwork?) throws(Failure) {
+    guard options.network != .host else { return }
+    let host = installation.networkHost()
+    let namespace = try Descriptor.open("/proc/\(pid)/ns/net", .read)
+    guard let bridge, let lease else {
+      var socket = try NetlinkSocket.open(inNamespaceOf: namespace.raw)
+      return try host.loopbackUp(netlink: &socket)
+    }
+    try host.attach(owner: record.id, netns: namespace.raw, to: bridge, lease: lease)
+    try host.configure(netns: namespace.raw, lease: lease)
+  }
+
+  private func writeSpec(_ spec: Spec) throws(Failure) {
+    let file = try Descriptor.open(bundle + "/config.json", .create(mode: 0o600))
+    try file.write(try SpecDocument.encode(spec), object: "config.json")
+  }
+
+  private mutating func recordRunning(_ pid: Int32) throws(Failure) {
+    run.process = ProcessIdentity(of: pid)
+    run.monitor = ProcessIdentity(of: getpid())
+    run.started = .now
+    run.cgroupPath = record.cgroupPath
+    try store.write(run, of: record.id)
+  }
+
+  private func recordFailure(_ failure: Failure) {
+    if let cgroup {
+      try? cgroup.kill()
+      try? cgroup.remove()
+    }
+    guard Files.exists(bundle + "/record") else { return }
+    var status = StatusFile()
+    status.finished = .now
+    status.exitCode = failure.exitCode
+    status.error = failure.description
+    let cleanup = ContainerCleanup(installation)
+    cleanup.finish(record, status)
+    // A container that never came to exist is no record worth keeping when its name was refused or
+    // the disk is full; docker keeps those whose command could not be started.
+    if failure.code != .commandNotFound && failure.code != .notExecutable && !record.autoRemove {
+      cleanup.discard(record)
+    }
+  }
+}
+
+/// A container whose command runs.
+struct StartedContainer: ~Copyable {
+  var child: Child
+  /// The master of its terminal.
+  var terminal: Descriptor?
+  let record: ContainerRecord
+  let cgroup: Cgroup
+}
+
+extension Failure {
+  /// Docker's exit status for a failure of `run`: 127 and 126 for the command, else 125.
+  public var exitCode: Int32 {
+    switch code {
+    case .commandNotFound: 127
+    case .notExecutable: 126
+    default: 125
+    }
+  }
+}

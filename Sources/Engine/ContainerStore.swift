@@ -1,0 +1,202 @@
+import CLinux
+import Glibc
+import Linux
+
+/// The containers on disk: records, names, states.
+public struct ContainerStore: Sendable {
+  let installation: Installation
+
+  /// The containers of an installation.
+  public init(_ installation: Installation) { self.installation = installation }
+
+  func directory(_ id: String) -> String { installation.containers + "/" + id }
+  func runFilePath(_ id: String) -> String { installation.runs + "/" + id }
+
+  // MARK: - Creating
+
+  /// Claims the record's id and a name and writes the record, in an order that a kill cannot spoil: the
+  /// directory, the name that points to it, the record that makes it visible.
+  ///
+  /// - Throws: ``Failure/Code/exists`` when the name is taken, ``Failure/Code/invalid`` for a bad one.
+  func create(_ record: inout ContainerRecord, name: String?) throws(Failure) {
+    if let name { try ContainerStore.validate(name: name) }
+    let path = directory(record.id)
+    try Files.claimDirectory(path)
+    do throws(Failure) {
+      for part in ["upper", "work", "rootfs"] {
+        try Files.claimDirectory("\(path)/\(part)", mode: 0o755)
+      }
+      record.name = try claim(name: name, for: record.id)
+      try Files.replace(path + "/record", with: record.fields.bytes)
+    } catch {
+      if !record.name.isEmpty { unlink(installation.names + "/" + record.name) }
+      try? Files.removeTree(path)
+      throw error.addingDiskRemedy()
+    }
+  }
+
+  /// Docker's grammar of names (security row 34).
+  ///
+  /// - Throws: ``Failure/Code/invalid``.
+  public static func validate(name: String) throws(Failure) {
+    let bytes = Array(name.utf8)
+    func isAlphanumeric(_ byte: UInt8) -> Bool {
+      (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+    }
+    let isValid =
+      (2...128).contains(bytes.count) && isAlphanumeric(bytes[0])
+      && bytes.allSatisfy { isAlphanumeric($0) || $0 == 95 || $0 == 46 || $0 == 45 }
+    guard isValid else {
+      throw Failure(
+        .invalid, "use name", name, reason: "only [a-zA-Z0-9][a-zA-Z0-9_.-]+ is allowed",
+        remedy: "choose a name of 2 to 128 letters, digits, and _ . -")
+    }
+  }
+
+  private func claim(name: String?, for id: String) throws(Failure) -> String {
+    if let name {
+      if try claimFile(name, id) { return name }
+      let owner = nameOwner(name) ?? "another"
+      throw Failure(
+        .exists, "use name", name, reason: "it is the name of container \(owner.prefix(12))",
+        remedy: "remove or rename that container, or choose another name")
+    }
+    for attempt in 0..<1000 {
+      let name = NameGenerator.name(attempt: attempt)
+      if try claimFile(name, id) { return name }
+    }
+    throw Failure(.exists, "choose", "name", reason: "every generated name is taken")
+  }
+
+  // A name is a symbolic link to the id: made in one step, so that a claim is atomic and a reader never
+  // sees half of one. A name whose container is gone, as a kill between the two leaves it, is free.
+  private func claimFile(_ name: String, _ id: String) throws(Failure) -> Bool {
+    let path = installation.names + "/" + name
+    if symlink(id, path) == 0 { return true }
+    guard errno == EEXIST else { throw .last("claim name", name) }
+    guard isStale(name) else { return false }
+    // Two that find the same stale name must not remove each other's new one.
+    let lock = try FileLock.acquire(installation.runRoot + "/names.lock")
+    defer { _ = lock }
+    if isStale(name) { unlink(path) }
+    if symlink(id, path) == 0 { return true }
+    guard errno == EEXIST else { throw .last("claim name", name) }
+    return false
+  }
+
+  private func isStale(_ name: String) -> Bool {
+    nameOwner(name).map { !Files.exists(directory($0)) } ?? false
+  }
+
+  /// The id that has a name.
+  func nameOwner(_ name: String) -> String? {
+    var space = [CChar](repeating: 0, count: 128)
+    let count = readlink(installation.names + "/" + name, &space, 127)
+    guard count == 64 else { return nil }
+    return String(decoding: space[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  // MARK: - Finding
+
+  /// Every container that has a record, newest first.
+  public func list() throws(Failure) -> [ContainerRecord] {
+    var records: [ContainerRecord] = []
+    for id in try Files.list(installation.containers) {
+      // A directory without a record is one that is being made or was left by a kill.
+      if let record = try? read(id) { records.append(record) }
+    }
+    return records.sorted { $0.created > $1.created }
+  }
+
+  /// The container with a name, an id or a unique prefix of an id.
+  ///
+  /// - Throws: ``Failure/Code/notFound``, or ``Failure/Code/invalid`` for an ambiguous prefix.
+  public func find(_ text: String) throws(Failure) -> ContainerRecord {
+    let missing = Failure(
+      .notFound, "find container", text, reason: "no such container",
+      remedy: "minidock ps -a lists the containers")
+    guard !text.isEmpty, !text.contains("/"), text != ".", text != ".." else { throw missing }
+    if let id = nameOwner(text), let record = try read(id) { return record }
+    if text.utf8.count == 64, let record = try read(text) { return record }
+    let matches = try Files.list(installation.containers).filter { $0.hasPrefix(text) }
+    guard matches.count <= 1 else {
+      throw Failure(
+        .invalid, "find container", text, reason: "\(matches.count) containers' ids begin so",
+        remedy: "write more of the id")
+    }
+    guard let id = matches.first, let record = try read(id) else { throw missing }
+    return record
+  }
+
+  func read(_ id: String) throws(Failure) -> ContainerRecord? {
+    let path = directory(id) + "/record"
+    guard let bytes = try Files.read(path, limit: 4 << 20) else { return nil }
+    return try ContainerRecord(FieldText(parsing: bytes), path: path)
+  }
+
+  // MARK: - State
+
+  /// The state now, computed from the processes that exist.
+  public func state(of record: ContainerRecord) -> ContainerState {
+    var state = ContainerState()
+    if let run = runFile(of: record.id) {
+      state.monitor = run.monitor
+      state.started = run.started
+      if let process = run.process, process.isAlive {
+        state.process = process
+        state.status = .running
+        state.address = run.address
+        state.gateway = run.gateway
+        state.prefixLength = run.prefixLength
+        state.macAddress = run.macAddress
+        return state
+      }
+      if let monitor = run.monitor, monitor.isAlive { return state }
+      // Its monitor was killed: what is known is that it ended.
+      state.status = .exited
+      state.exitCode = 137
+      state.finished = run.started ?? record.created
+      state.error = "the monitor was killed, and the container with it"
+    }
+    if let bytes = try? Files.read(directory(record.id) + "/status") {
+      let file = StatusFile(FieldText(parsing: bytes))
+      state.status = .exited
+      state.started = file.started
+      state.finished = file.finished
+      state.exitCode = file.exitCode
+      state.oomKilled = file.oomKilled
+      state.error = file.error
+    }
+    return state
+  }
+
+  /// Whether a container with this id runs or is about to, for those that share out what is scarce.
+  func mayBeAlive(_ id: String) -> Bool {
+    if let run = runFile(of: id) {
+      if run.process?.isAlive == true || run.monitor?.isAlive == true { return true }
+    }
+    guard let record = try? read(id) else { return false }
+    return record.creator?.isAlive == true
+  }
+
+  func runFile(of id: String) -> RunFile? {
+    guard let bytes = try? Files.read(runFilePath(id)) else { return nil }
+    return RunFile(FieldText(parsing: bytes))
+  }
+
+  func write(_ run: RunFile, of id: String) throws(Failure) {
+    try Files.replace(runFilePath(id), with: run.fields.bytes)
+  }
+
+  func write(_ status: StatusFile, of id: String) throws(Failure) {
+    try Files.replace(directory(id) + "/status", with: status.fields.bytes)
+  }
+}
+
+extension Failure {
+  /// Says what to do about a full disk.
+  func addingDiskRemedy() -> Failure {
+    errno == ENOSPC || errno == EDQUOT
+      ? withRemedy("free space on the file system of minidock's root, or move it with --root") : self
+  }
+}

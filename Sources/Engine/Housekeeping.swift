@@ -1,0 +1,105 @@
+import CLinux
+import Glibc
+import Linux
+import Net
+import Runtime
+
+/// Finds what killed minidock processes left behind and undoes it.
+///
+/// Every list and every removal begins with it, and a `run` leaves it to its own background process. It
+/// touches nothing of a container that runs or is about to.
+public struct Housekeeping {
+  let installation: Installation
+  let store: ContainerStore
+
+  /// The housekeeping of an installation.
+  public init(_ installation: Installation) {
+    self.installation = installation
+    store = ContainerStore(installation)
+  }
+
+  /// Sweeps everything once; when another process is at it, that one's work is enough.
+  public func sweep() throws(Failure) {
+    guard let lock = try FileLock.tryAcquire(installation.runRoot + "/sweep.lock") else { return }
+    defer { _ = lock }
+    try sweepContainers()
+    try sweepRunFiles()
+    sweepNames()
+    sweepCgroups()
+    ContainerCleanup.emptyTrash(installation)
+  }
+
+  // A directory without a record is one being made, or half made by a process that was killed: its age
+  // tells, as making one takes no second.
+  private func sweepContainers() throws(Failure) {
+    let cleanup = ContainerCleanup(installation)
+    for id in try Files.list(installation.containers) {
+      let path = store.directory(id)
+      guard let record = try? store.read(id) else {
+        if !Files.exists(path + "/record"), age(path) > 10 { try Files.removeTree(path) }
+        continue
+      }
+      if store.mayBeAlive(id) { continue }
+      let wasStarted = store.runFile(of: id) != nil
+      if record.autoRemove {
+        removeCgroup(record.cgroupPath)
+        cleanup.discard(record)
+      } else if wasStarted {
+        var status = StatusFile()
+        status.started = store.runFile(of: id)?.started
+        status.finished = .now
+        status.exitCode = 137
+        status.error = "its monitor was killed, and the container with it"
+        removeCgroup(record.cgroupPath)
+        cleanup.finish(record, status)
+      }
+    }
+  }
+
+  private func sweepRunFiles() throws(Failure) {
+    for id in try Files.list(installation.runs) where !id.hasSuffix(".tmp") {
+      guard !Files.exists(store.directory(id)), !store.mayBeAlive(id) else { continue }
+      if let path = store.runFile(of: id)?.cgroupPath { removeCgroup(path) }
+      try? installation.networkHost().release(owner: id)
+      unlink(store.runFilePath(id))
+    }
+  }
+
+  private func sweepNames() {
+    for name in (try? Files.list(installation.names)) ?? [] {
+      guard let owner = store.nameOwner(name), !Files.exists(store.directory(owner)) else {
+        continue
+      }
+      guard let lock = try? FileLock.acquire(installation.runRoot + "/names.lock") else { return }
+      defer { _ = lock }
+      if store.nameOwner(name) == owner { unlink(installation.names + "/" + name) }
+    }
+  }
+
+  // Groups of this installation's parent that belong to no container: a process killed between making
+  // the group and writing the record left them.
+  private func sweepCgroups() {
+    guard let hierarchy = try? CgroupHierarchy.detect() else { return }
+    let parent = installation.cgroupParent()
+    for id in Cgroup.children(of: parent, in: hierarchy) where id.utf8.count == 64 {
+      if Files.exists(store.directory(id)) || store.mayBeAlive(id) { continue }
+      let group = Cgroup(existing: parent + "/" + id, in: hierarchy)
+      // A group with a process is one that is just starting.
+      if group.processes().isEmpty { try? group.remove() }
+    }
+  }
+
+  private func removeCgroup(_ path: String) {
+    guard !path.isEmpty, let hierarchy = try? CgroupHierarchy.detect() else { return }
+    let group = Cgroup(existing: path, in: hierarchy)
+    guard group.exists else { return }
+    try? group.kill()
+    try? group.remove()
+  }
+
+  private func age(_ path: String) -> Int {
+    var info = stat()
+    guard stat(path, &info) == 0 else { return 0 }
+    return Int(Timestamp.now.nanoseconds / 1_000_000_000) - info.st_mtim.tv_sec
+  }
+}

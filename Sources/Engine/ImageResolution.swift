@@ -1,0 +1,144 @@
+import Glibc
+import Image
+import Linux
+
+/// Finds the image of a run: in the store, else among the bundled ones.
+public struct ImageResolution {
+  let installation: Installation
+  /// Folders with NAME.tar (or NAME.tar.gz …) and NAME.conf beside it.
+  let bundleFolders: [String]
+  /// Called with one line for the user when something else than the store was used.
+  let notice: (String) -> Void
+
+  /// - Parameter bundleFolders: where the bundled images are.
+  public init(
+    installation: Installation, bundleFolders: [String], notice: @escaping (String) -> Void
+  ) {
+    self.installation = installation
+    self.bundleFolders = bundleFolders
+    self.notice = notice
+  }
+
+  /// The folders of bundled images beside a program: `MINIDOCK_IMAGES`, or share/minidock/images of the
+  /// prefix that the program is installed under.
+  public static func standardFolders() -> [String] {
+    if let folder = getenv("MINIDOCK_IMAGES") { return [String(cString: folder)] }
+    guard let program = try? SealedExecutable.ownPath() else { return [] }
+    let prefix = Files.parent(of: Files.parent(of: program))
+    return [prefix + "/share/minidock/images"]
+  }
+
+  /// The image with a name, id or digest.
+  ///
+  /// - Throws: ``Failure/Code/notFound`` with what to do, ``Failure/Code/unsupported`` for another
+  ///   platform or a pull.
+  public func find(
+    _ text: String, pull: PullPolicy, platform: String?
+  ) throws(Failure) -> ImageRecord {
+    let store = try installation.imageStore()
+    if pull == .always {
+      throw Failure(
+        .unsupported, "pull image", text, reason: "registries are not supported yet",
+        remedy: "import a root file system with minidock import, and run without --pull=always")
+    }
+    if let image = try store.find(text) {
+      try checkPlatform(of: image, text, platform)
+      return image
+    }
+    if pull != .never, let image = try importBundled(text, into: store) {
+      try checkPlatform(of: image, text, platform)
+      return image
+    }
+    throw Failure(
+      .notFound, "find image", text, reason: "no such image in the store",
+      remedy: "import one with minidock import FILE \(text); minidock images lists what there is")
+  }
+
+  private func importBundled(
+    _ text: String, into store: ImageStore
+  ) throws(Failure) -> ImageRecord? {
+    guard let reference = try? Reference(text), reference.digest == nil,
+      reference.tag == nil || reference.tag == "latest",
+      !reference.repository.contains("/"), !reference.repository.contains("..")
+    else { return nil }
+    for folder in bundleFolders {
+      for suffix in ["tar", "tar.zst", "tar.gz", "tar.xz"] {
+        let path = "\(folder)/\(reference.repository).\(suffix)"
+        guard Files.exists(path) else { continue }
+        // Two first runs at once: the second waits and finds the image.
+        let lock = try FileLock.acquire(installation.runRoot + "/bundled.lock")
+        defer { _ = lock }
+        if let image = try store.find(text) { return image }
+        notice("\(reference.familiar) is not in the store: using the bundled image \(path)")
+        let conf = try Files.read("\(folder)/\(reference.repository).conf") ?? []
+        let archive = try Descriptor.open(path, .read)
+        return try store.importRootfs(
+          from: archive.raw, name: reference, config: ImageConfig(conf: FieldText(parsing: conf)),
+          comment: "bundled with minidock", created: .now, progress: nil)
+      }
+    }
+    return nil
+  }
+
+  private func checkPlatform(
+    of image: ImageRecord, _ text: String, _ platform: String?
+  ) throws(Failure) {
+    let own = "\(image.os)/\(image.architecture)"
+    if let platform {
+      let parts = platform.split(separator: "/").map(String.init)
+      let isMatch =
+        parts.count == 1
+        ? parts[0] == image.os || parts[0] == image.architecture
+        : parts.count >= 2 && parts[0] == image.os && parts[1] == image.architecture
+      guard isMatch else {
+        throw Failure(
+          .notFound, "find image", text, reason: "it is for \(own), not for \(platform)")
+      }
+    }
+    if image.architecture != HostPlatform.architecture && !HostPlatform.emulates(image.architecture) {
+      throw Failure(
+        .unsupported, "run image", text,
+        reason: "it is for \(own), this machine is linux/\(HostPlatform.architecture)",
+        remedy: "register an emulator with binfmt_misc (package qemu-user-static)")
+    }
+  }
+}
+
+/// The machine in OCI's words.
+public enum HostPlatform {
+  /// GOARCH of this build: "amd64", "arm64".
+  public static var architecture: String {
+    #if arch(x86_64)
+      "amd64"
+    #elseif arch(arm64)
+      "arm64"
+    #else
+      "unknown"
+    #endif
+  }
+
+  /// Whether binfmt_misc has an enabled interpreter for an architecture.
+  static func emulates(_ architecture: String) -> Bool {
+    let machines = ["amd64": "x86_64", "arm64": "aarch64", "386": "i386"]
+    if architecture == "386" && HostPlatform.architecture == "amd64" { return true }
+    let machine = machines[architecture] ?? architecture
+    let entry = Files.text("/proc/sys/fs/binfmt_misc/qemu-\(machine)") ?? ""
+    return entry.hasPrefix("enabled")
+  }
+}
+
+extension ImageConfig {
+  /// The run configuration that an image recipe's image.conf describes.
+  init(conf: FieldText) {
+    self.init()
+    env = conf.all("env")
+    cmd = conf.all("cmd")
+    entrypoint = conf.all("entrypoint")
+    user = conf["user"] ?? ""
+    workingDir = conf["workdir"] ?? ""
+    for label in conf.all("label") {
+      let parts = label.split(separator: "=", maxSplits: 1).map(String.init)
+      labels[parts[0]] = parts.count == 2 ? parts[1] : ""
+    }
+  }
+}

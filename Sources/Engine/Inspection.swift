@@ -1,0 +1,75 @@
+import Image
+import Linux
+
+/// `minidock inspect` without its printing.
+public struct Inspection {
+  let installation: Installation
+
+  /// Looks into an installation.
+  public init(_ installation: Installation) { self.installation = installation }
+
+  /// The document of a container, or else an image, with this name or id.
+  ///
+  /// - Parameter kind: "container" or "image" to look for only that.
+  /// - Throws: ``Failure/Code/notFound``.
+  public func document(of name: String, kind: String?) throws(Failure) -> JSONValue {
+    let store = ContainerStore(installation)
+    if kind != "image" {
+      do throws(Failure) {
+        let record = try store.find(name)
+        return InspectDocument.container(
+          record, store.state(of: record), installation: installation)
+      } catch where error.code == .notFound && kind == nil {}
+    }
+    guard let image = try installation.imageStore().find(name) else {
+      throw Failure(
+        .notFound, "inspect", name,
+        reason: kind == nil ? "no such container or image" : "no such image")
+    }
+    return InspectDocument.image(image)
+  }
+}
+
+/// `minidock rmi` without its printing.
+public struct ImageRemoval {
+  let installation: Installation
+
+  /// Removals in an installation.
+  public init(_ installation: Installation) { self.installation = installation }
+
+  /// Removes an image or one of its names.
+  ///
+  /// - Returns: docker's lines, "Untagged: …" and "Deleted: …".
+  /// - Throws: ``Failure/Code/inUse`` when a container is made of it.
+  public func remove(_ name: String, force: Bool) throws(Failure) -> [String] {
+    let containers = try ContainerStore(installation).list()
+    let items = try installation.imageStore().remove(name, force: force) { image in
+      containers.filter { $0.imageID == image.id.description }.map(\.shortID)
+    }
+    return items.map { $0.description }
+  }
+}
+
+/// `minidock import` without its printing.
+public struct ImageImport {
+  let installation: Installation
+
+  /// Imports into an installation.
+  public init(_ installation: Installation) { self.installation = installation }
+
+  /// Imports an archive by path, or from standard input for "-".
+  public func importArchive(
+    _ path: String, name: Reference?, config: ImageConfig, comment: String
+  ) throws(Failure) -> ImageRecord {
+    let store = try installation.imageStore()
+    try store.sweep()
+    if path == "-" {
+      return try store.importRootfs(
+        from: 0, name: name, config: config, comment: comment, created: .now, progress: nil)
+    }
+    let archive = try Descriptor.open(path, .read)
+    return try store.importRootfs(
+      from: archive.raw, name: name, config: config, comment: comment, created: .now,
+      progress: nil)
+  }
+}

@@ -1,0 +1,148 @@
+import CLinux
+import Glibc
+import Linux
+
+/// Moves bytes from one descriptor to another without ever waiting, in kernel memory where the kernel
+/// can (splice(2)), through a buffer where it cannot (terminals, files opened for appending).
+struct StreamRelay: ~Copyable {
+  private var source: Descriptor?
+  private let borrowedSource: Int32
+  private let target: Int32
+  private var ownedTarget: Descriptor?
+  private var canSplice = true
+  private var isWide = false
+  /// Bytes read but not yet written, when splicing is not possible.
+  private var pending: [UInt8] = []
+  private var pendingOffset = 0
+  private(set) var isTargetFull = false
+  private(set) var isFinished = false
+
+  /// From a pipe of the container's to a descriptor of the caller's.
+  init(from source: consuming Descriptor, to target: Int32) {
+    borrowedSource = source.raw
+    self.source = consume source
+    self.target = target
+  }
+
+  /// From a descriptor of the caller's into a pipe of the container's, which is closed at the end.
+  init(from source: Int32, into target: consuming Descriptor) {
+    borrowedSource = source
+    self.target = target.raw
+    ownedTarget = consume target
+  }
+
+  private init() {
+    borrowedSource = -1
+    target = -1
+    isFinished = true
+  }
+
+  /// A stream that has ended.
+  static var none: StreamRelay { StreamRelay() }
+
+  /// What poll(2) is to watch for this stream; nil when it is finished.
+  var interest: pollfd? {
+    if isFinished { return nil }
+    return isTargetFull
+      ? pollfd(fd: target, events: Int16(POLLOUT), revents: 0)
+      : pollfd(fd: borrowedSource, events: Int16(POLLIN), revents: 0)
+  }
+
+  /// Moves what can be moved now.
+  mutating func pump() {
+    guard !isFinished else { return }
+    isTargetFull = false
+    // A bound on the rounds keeps one busy stream from starving the others.
+    for _ in 0..<16 {
+      let progressed = canSplice ? spliceOnce() : copyOnce()
+      if !progressed { return }
+    }
+  }
+
+  /// Ends the stream: its pipe is closed, so that the other side sees the end.
+  mutating func finish() {
+    isFinished = true
+    source = nil
+    ownedTarget = nil
+  }
+
+  private mutating func spliceOnce() -> Bool {
+    // SPLICE_F_MOVE | SPLICE_F_NONBLOCK
+    let count = clx_splice(borrowedSource, target, 1 << 20, 1 | 2)
+    if count > 0 {
+      widen(after: count)
+      return true
+    }
+    if count == 0 {
+      finish()
+      return false
+    }
+    switch errno {
+    case EINTR: return true
+    case EAGAIN:
+      isTargetFull = hasInput
+      return false
+    case EINVAL, ENOSYS, EBADF:
+      canSplice = false
+      return true
+    default:
+      finish()
+      return false
+    }
+  }
+
+  private mutating func copyOnce() -> Bool {
+    if pendingOffset == pending.count {
+      guard hasInput else { return false }
+      pending = [UInt8](repeating: 0, count: 64 << 10)
+      let count = read(borrowedSource, &pending, pending.count)
+      if count < 0 && (errno == EINTR || errno == EAGAIN) {
+        pending = []
+        pendingOffset = 0
+        return false
+      }
+      if count <= 0 {
+        finish()
+        return false
+      }
+      pending.removeLast(pending.count - count)
+      pendingOffset = 0
+    }
+    return flush()
+  }
+
+  // One page at a time and only when poll says so: a pipe or terminal then takes it without waiting.
+  private mutating func flush() -> Bool {
+    var state = pollfd(fd: target, events: Int16(POLLOUT), revents: 0)
+    guard poll(&state, 1, 0) > 0 else {
+      isTargetFull = true
+      return false
+    }
+    let count = pending.withUnsafeBytes {
+      write(target, $0.baseAddress! + pendingOffset, min(4096, pending.count - pendingOffset))
+    }
+    if count < 0 {
+      if errno == EINTR { return true }
+      if errno == EAGAIN {
+        isTargetFull = true
+        return false
+      }
+      finish()
+      return false
+    }
+    pendingOffset += count
+    return true
+  }
+
+  private var hasInput: Bool {
+    var state = pollfd(fd: borrowedSource, events: Int16(POLLIN), revents: 0)
+    return poll(&state, 1, 0) > 0
+  }
+
+  // A stream that fills its pipe gets a larger one: fewer switches between the two processes.
+  private mutating func widen(after count: Int) {
+    guard !isWide, count >= 32 << 10 else { return }
+    isWide = true
+    _ = clx_fcntl(borrowedSource, 1031 /* F_SETPIPE_SZ */, 1 << 20)
+  }
+}

@@ -1,0 +1,128 @@
+import Linux
+import Runtime
+
+/// docker's resource flags, turned into OCI resources.
+public struct ResourceFlags: Sendable {
+  public var memory: String?
+  public var memorySwap: String?
+  public var memoryReservation: String?
+  public var cpus: String?
+  public var cpuShares: UInt64?
+  public var cpuQuota: Int64?
+  public var cpuPeriod: UInt64?
+  public var cpusetCPUs: String?
+  public var cpusetMems: String?
+  public var pidsLimit: Int64?
+  public var blkioWeight: UInt16?
+  public var oomKillDisable = false
+
+  /// No limits.
+  public init() {}
+
+  /// The limits in OCI form.
+  ///
+  /// - Parameter swapIsLimitable: whether docker's default of twice the memory for memory and swap can
+  ///   be set; one asked for is set in any case, or refused by the host.
+  /// - Throws: ``Failure/Code/invalid`` naming the flag.
+  public func resources(swapIsLimitable: Bool) throws(Failure) -> Resources {
+    var resources = Resources()
+    try addMemory(&resources, swapIsLimitable)
+    try addCPU(&resources)
+    if let pidsLimit {
+      // Docker's 0 and -1 are no limit.
+      resources.pids = Resources.Pids(limit: pidsLimit <= 0 ? -1 : pidsLimit)
+    }
+    if let blkioWeight {
+      guard (10...1000).contains(blkioWeight) else {
+        throw invalid("--blkio-weight", "\(blkioWeight)", "it is not from 10 to 1000")
+      }
+      resources.blockIO = Resources.BlockIO(weight: blkioWeight)
+    }
+    return resources
+  }
+
+  private func addMemory(
+    _ resources: inout Resources, _ swapIsLimitable: Bool
+  ) throws(Failure) {
+    var memory = Resources.Memory()
+    if let text = self.memory {
+      let limit = try ByteCount(text, flag: "--memory").bytes
+      guard limit == 0 || limit >= 6 << 20 else {
+        throw invalid("--memory", text, "the least is 6m")
+      }
+      if limit > 0 { memory.limit = limit }
+    }
+    if let text = memoryReservation {
+      let soft = try ByteCount(text, flag: "--memory-reservation").bytes
+      if let limit = memory.limit, soft > limit {
+        throw invalid("--memory-reservation", text, "it is above --memory")
+      }
+      memory.reservation = soft
+    }
+    if let text = memorySwap {
+      let swap = try ByteCount(text, flag: "--memory-swap", allowUnlimited: true).bytes
+      guard let limit = memory.limit else {
+        throw invalid("--memory-swap", text, "it needs --memory")
+      }
+      guard swap == -1 || swap == 0 || swap >= limit else {
+        throw invalid("--memory-swap", text, "memory and swap together are below --memory")
+      }
+      memory.swap = swap == 0 ? limit * 2 : swap
+    } else if let limit = memory.limit, swapIsLimitable {
+      memory.swap = limit * 2
+    }
+    if oomKillDisable { memory.disableOOMKiller = true }
+    if memory != Resources.Memory() { resources.memory = memory }
+  }
+
+  private func addCPU(_ resources: inout Resources) throws(Failure) {
+    var cpu = Resources.CPU()
+    if let text = cpus {
+      guard let number = Double(text), number.isFinite, number >= 0 else {
+        throw invalid("--cpus", text, "it is not a number of processors")
+      }
+      guard cpuQuota == nil, cpuPeriod == nil else {
+        throw invalid("--cpus", text, "it cannot be combined with --cpu-period or --cpu-quota")
+      }
+      if number > 0 {
+        guard number >= 0.01, number <= 1_000_000 else {
+          throw invalid("--cpus", text, "it is not from 0.01 to what the host has")
+        }
+        cpu.period = 100_000
+        cpu.quota = Int64(number * 100_000)
+      }
+    }
+    if let cpuShares, cpuShares > 0 { cpu.shares = cpuShares }
+    if let cpuQuota { cpu.quota = cpuQuota }
+    if let cpuPeriod { cpu.period = cpuPeriod }
+    cpu.cpus = cpusetCPUs
+    cpu.mems = cpusetMems
+    if cpu != Resources.CPU() { resources.cpu = cpu }
+  }
+
+  private func invalid(_ flag: String, _ text: String, _ reason: String) -> Failure {
+    Failure(.invalid, "parse", "\(flag)=\(text)", reason: reason)
+  }
+}
+
+/// Parses `--ulimit TYPE=SOFT[:HARD]`.
+public func parseUlimit(_ text: String) throws(Failure) -> Spec.Rlimit {
+  func wrong(_ reason: String) -> Failure {
+    Failure(
+      .invalid, "parse", "--ulimit=\(text)", reason: reason,
+      remedy: "write TYPE=SOFT[:HARD], such as nofile=1024:2048")
+  }
+  let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+  guard parts.count == 2, ResourceLimit.number(parts[0]) != nil else {
+    throw wrong("unknown limit \"\(parts.first ?? "")\"")
+  }
+  func number(_ text: Substring) -> UInt64? {
+    text == "-1" || text == "unlimited" ? UInt64.max : UInt64(text)
+  }
+  let values = parts[1].split(separator: ":", omittingEmptySubsequences: false)
+  guard (1...2).contains(values.count), let soft = number(values[0]),
+    let hard = values.count == 2 ? number(values[1]) : soft
+  else { throw wrong("it has no number") }
+  guard soft <= hard else { throw wrong("the soft limit is above the hard limit") }
+  return Spec.Rlimit(type: "RLIMIT_" + parts[0].uppercased(), hard: hard, soft: soft)
+}

@@ -1,0 +1,32 @@
+import Glibc
+
+/// This process's standard streams, environment and end.
+public enum Console {
+  /// Prints a line to standard output.
+  public static func print(_ text: String) { write(text + "\n", to: 1) }
+
+  /// Prints text to standard output as it is.
+  public static func printRaw(_ text: String) { write(text, to: 1) }
+
+  /// Prints a line to standard error.
+  public static func error(_ text: String) { write(text + "\n", to: 2) }
+
+  /// A variable of the environment; nil when it is not set or empty.
+  public static func environment(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+  }
+
+  /// Whether standard output is a terminal.
+  public static var outputIsTerminal: Bool { Terminal.isTerminal(1) }
+
+  // A reader that is gone is no reason to fail loudly: the end of a pipe ends the output.
+  private static func write(_ text: String, to descriptor: Int32) {
+    try? Array(text.utf8).withBytes { (bytes) throws(Failure) in
+      try writeAll(descriptor, bytes)
+    }
+  }
+}
+
+/// Ends this process at once, without running the C library's exit handlers.
+public func exitProcess(_ status: Int32) -> Never { _exit(status) }
