@@ -21,7 +21,8 @@ struct BridgeTests {
     let host = try TestHost()
     let bridge = try host.ensureBridge()
     let address = try host.namespace.ip("address", "show", "dev", bridge.device)
-    #expect(address.contains("\"local\":\"\(bridge.gateway)\",\"prefixlen\":16"))
+    #expect(
+      address.contains("\"local\":\"\(bridge.gateway)\",\"prefixlen\":\(bridge.subnet.length),"))
     #expect(address.contains("\"address\":\"\(MACAddress(for: bridge.gateway))\""))
     #expect(!address.contains("inet6"))
     let link = try host.namespace.ip("-d", "link", "show", "dev", bridge.device)

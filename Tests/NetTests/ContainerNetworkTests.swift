@@ -18,8 +18,8 @@ private struct Topology {
     let namespace = host.namespace
     try namespace.connect("lan", "192.0.2.1/24", to: neighbour, "192.0.2.2/24")
     try namespace.connect("wan", "198.51.100.1/24", to: server, "198.51.100.2/24")
-    if forwarding {
-      try namespace.inside { try Files.write("1", into: "/proc/sys/net/ipv4/ip_forward") }
+    try namespace.inside {
+      try Files.write(forwarding ? "1" : "0", into: "/proc/sys/net/ipv4/ip_forward")
     }
   }
 
@@ -55,7 +55,7 @@ struct ContainerNetworkTests {
     let bridge = try host.ensureBridge()
     let (inner, lease) = try host.container("0123456789abcdef")
     let eth0 = try inner.ip("address", "show", "dev", "eth0")
-    #expect(eth0.contains("\"local\":\"\(lease.address)\",\"prefixlen\":16"))
+    #expect(eth0.contains("\"local\":\"\(lease.address)\",\"prefixlen\":\(lease.prefixLength),"))
     #expect(eth0.contains("\"address\":\"\(lease.mac)\""))
     #expect(eth0.contains("\"UP\"") && !eth0.contains("inet6"))
     let lo = try inner.ip("address", "show", "dev", "lo")

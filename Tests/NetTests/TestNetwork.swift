@@ -87,6 +87,9 @@ final class TestHost: Sendable {
     self.namespace = try namespace ?? TestNamespace()
     directory = try TemporaryDirectory("net")
     network = NetworkHost(stateRoot: directory.file("state"), runRoot: directory.file("run"))
+    guard namespace == nil else { return }
+    // A new namespace has the value that the machine's first one has at that moment.
+    try self.namespace.inside { try Files.write("0", into: "/proc/sys/net/ipv4/ip_forward") }
   }
 
   @discardableResult
