@@ -131,7 +131,8 @@ final class CheckedStream: ByteStream {
     let bytes = try source.next()
     if bytes.isEmpty { return bytes }
     hasher?.update(bufferPointer: bytes)
-    if let last = bytes.lastIndex(where: { $0 != 0 }) { contentEnd = count + Int64(last) + 1 }
+    let content = bytes.lengthWithoutTrailingZeros
+    if content > 0 { contentEnd = count + Int64(content) }
     count += Int64(bytes.count)
     guard count <= limits.bytes else {
       throw Failure(
@@ -147,4 +148,14 @@ final class CheckedStream: ByteStream {
 
   /// The digest of everything delivered, when it was compressed.
   var digest: Digest? { hasher.map(Digest.init(finishing:)) }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Where the last byte that is not zero ends; eight bytes at a time, as whole chunks may be zeros.
+  var lengthWithoutTrailingZeros: Int {
+    var end = count
+    while end >= 8, loadUnaligned(fromByteOffset: end - 8, as: UInt64.self) == 0 { end -= 8 }
+    while end > 0, self[end - 1] == 0 { end -= 1 }
+    return end
+  }
 }

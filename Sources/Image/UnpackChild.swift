@@ -32,11 +32,11 @@ enum UnpackChild {
       let source = CheckedStream(
         try decoder(kind, GrowingBlob(blob: blob, channel: channel)), limits: limits,
         isCompressed: kind != .tar)
-      let checked = try HeadCheck.tar(source, isCompressed: kind != .tar)
+      try HeadCheck.tar(source, isCompressed: kind != .tar)
       var unpacker = try Unpacker(
-        checked, into: Root(root, name: ""), hasLowerLayers: hasLowerLayers, limits: limits)
+        source, into: Root(root, name: ""), hasLowerLayers: hasLowerLayers, limits: limits)
       try unpacker.run()
-      return send(.success(Outcome(diffID: checked.digest, size: unpacker.size)), to: channel)
+      return send(.success(Outcome(diffID: source.digest, size: unpacker.size)), to: channel)
     } catch {
       return send(.failure(error), to: channel)
     }
@@ -54,6 +54,7 @@ enum UnpackChild {
       let stream = CheckedStream(
         try decoder(kind, DescriptorStream(head: head, then: source)), limits: limits,
         isCompressed: true)
+      try HeadCheck.tar(stream, isCompressed: true)
       while true {
         let bytes = try stream.next()
         if bytes.isEmpty { break }
@@ -156,10 +157,8 @@ enum UnpackChild {
 
 /// Makes sure that what a decoder delivers is a tar before libarchive sees it.
 enum HeadCheck {
-  /// Looks at the first bytes and gives them back in front of the rest.
-  static func tar(
-    _ stream: CheckedStream, isCompressed: Bool
-  ) throws(Failure) -> CheckedStream {
+  /// Looks at the first bytes, which stay in front of the rest.
+  static func tar(_ stream: CheckedStream, isCompressed: Bool) throws(Failure) {
     try stream.lookAhead { (head) throws(Failure) in
       if head.isEmpty {
         throw Failure(.corrupt, "read", "archive", reason: "it is empty")
@@ -168,6 +167,5 @@ enum HeadCheck {
         throw refusal
       }
     }
-    return stream
   }
 }
