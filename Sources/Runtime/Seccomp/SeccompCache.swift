@@ -61,7 +61,7 @@ public struct SeccompCache: Sendable {
   }
 
   // Changes with the file's form and with the instructions put in front of libseccomp's.
-  private static let format: UInt64 = 1
+  private static let format: UInt64 = 2
 
   private func load(
     _ kind: String, _ key: inout ContentHash, _ compile: () throws(Failure) -> [UInt8]

@@ -22,23 +22,9 @@ public enum SeccompCompiler {
   }
 
   static func compile(_ profile: ResolvedSeccomp) throws(Failure) -> [UInt8] {
-    guard let filter = seccomp_init(profile.defaultAction) else {
-      throw failure(-22, "use default action")
-    }
-    defer { seccomp_release(filter) }
-    // A binary tree over the numbers: short ways for each call, and for the kernel, which runs the
-    // filter over all numbers when it is loaded.
-    _ = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2)
-    if let action = profile.otherArchitectureAction {
-      try check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, action), "set action")
-    }
-    for token in profile.architectures.dropFirst() {
-      try check(seccomp_arch_add(filter, token), "add architecture \(token)")
-    }
-    for rule in profile.rules where rule.action != profile.defaultAction {
-      for name in rule.names { try add(rule, name, to: filter) }
-    }
-    let bytes = SeccompPrologue.bytes(for: prologue(of: profile)) + (try export(filter))
+    let prologue = SeccompPrologue.bytes(for: prologue(of: profile))
+    let whole = prologue + (try translate(profile, profile.rules))
+    let bytes = try compact(whole, prologue, profile) ?? whole
     guard bytes.count / 8 <= Seccomp.maximumInstructions else {
       throw Failure(
         .refused, "compile seccomp profile", "",
@@ -47,6 +33,74 @@ public enum SeccompCompiler {
         remedy: "use fewer rules")
     }
     return bytes
+  }
+
+  /// The filter before it is made shorter.
+  static func translate(_ profile: ResolvedSeccomp) throws(Failure) -> [UInt8] {
+    SeccompPrologue.bytes(for: prologue(of: profile)) + (try translate(profile, profile.rules))
+  }
+
+  /// The filter that libseccomp makes from some of the rules.
+  private static func translate(
+    _ profile: ResolvedSeccomp, _ rules: [ResolvedSeccomp.Rule]
+  ) throws(Failure) -> [UInt8] {
+    guard let filter = seccomp_init(profile.defaultAction) else {
+      throw failure(-22, "use default action")
+    }
+    defer { seccomp_release(filter) }
+    // A binary tree over the numbers: short ways for each call.
+    _ = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2)
+    if let action = profile.otherArchitectureAction {
+      try check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, action), "set action")
+    }
+    for token in profile.architectures.dropFirst() {
+      try check(seccomp_arch_add(filter, token), "add architecture \(token)")
+    }
+    for rule in rules where rule.action != profile.defaultAction {
+      for name in rule.names { try add(rule, name, to: filter) }
+    }
+    return try export(filter)
+  }
+
+  /// The same filter by ranges of numbers; nil when it would not be shorter or not surely the same.
+  private static func compact(
+    _ whole: [UInt8], _ prologue: [UInt8], _ profile: ResolvedSeccomp
+  ) throws(Failure) -> [UInt8]? {
+    // x32 calls have numbers of their own inside another architecture's.
+    if profile.architectures.contains(x32) { return nil }
+    var conditional: Set<String> = []
+    for rule in profile.rules where !rule.args.isEmpty { conditional.formUnion(rule.names) }
+    for entry in profile.guards { conditional.insert(entry.syscall) }
+    let compaction = SeccompCompaction(whole)
+    var architectures: [(token: UInt32, ranges: [SeccompCompaction.Range])] = []
+    for token in profile.architectures {
+      guard let ranges = compaction.ranges(architecture: token) else { return nil }
+      // A number that depends on arguments though no rule of its name does: libseccomp has spread rules
+      // over socketcall(2) or ipc(2). Their rules cannot be told apart then.
+      let known = Set(
+        conditional.map { UInt32(bitPattern: seccomp_syscall_resolve_name_arch(token, $0)) })
+      for (index, range) in ranges.enumerated() where range.outcome == .dependsOnArguments {
+        let end = index + 1 < ranges.count ? ranges[index + 1].first : range.first &+ 1
+        guard end > range.first, end - range.first < 100,
+          (range.first..<end).allSatisfy({ known.contains($0) })
+        else { return nil }
+      }
+      architectures.append((token, ranges))
+    }
+    // No architecture has this number.
+    guard case .action(let otherwise)? = compaction.outcome(number: 0, architecture: 0) else {
+      return nil
+    }
+    var rules: [ResolvedSeccomp.Rule] = []
+    for rule in profile.rules {
+      let names = rule.names.filter { conditional.contains($0) }
+      if !names.isEmpty {
+        rules.append(ResolvedSeccomp.Rule(names: names, action: rule.action, args: rule.args))
+      }
+    }
+    let compacted = SeccompCompaction.assemble(
+      architectures, otherwise: otherwise, rules: prologue + (try translate(profile, rules)))
+    return compacted.flatMap { $0.count < whole.count ? $0 : nil }
   }
 
   private static func add(
