@@ -154,7 +154,7 @@ choose_accelerator() {
 install_missing
 fetch_kernel
 make_image
-accelerator=$(choose_accelerator)
+accelerator=$(choose_accelerator 2>/dev/null)
 log=$directory/console.log
 code=0
 boot "$accelerator" "$seconds" "$log" || code=$?
