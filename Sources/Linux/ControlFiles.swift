@@ -19,15 +19,22 @@ public struct ControlDirectory: Sendable, Equatable, Hashable {
   /// Whether the directory itself exists.
   public var exists: Bool { access(path, F_OK) == 0 }
 
+  /// Whether this is the mount point of, or a directory in, a cgroup v2 tree (statfs(2)).
+  public var isUnifiedCgroup: Bool {
+    let fd = clx_open(AT_FDCWD, path, Int32(CLX_O_PATH) | O_CLOEXEC, 0)
+    if fd < 0 { return false }
+    defer { close(fd) }
+    let cgroup2Magic = 0x6367_7270
+    return clx_statfs_type(fd) == cgroup2Magic
+  }
+
   /// Writes one value into an existing file.
   public func write(_ name: String, _ value: String) throws(Failure) {
-    try write(name, each: CollectionOfOne(value))
+    try write(name, each: [value])
   }
 
   /// Writes several values into a file opened once, each by a write(2) of its own.
-  public func write(
-    _ name: String, each values: some Collection<String>
-  ) throws(Failure) {
+  public func write(_ name: String, each values: [String]) throws(Failure) {
     let path = file(name)
     let fd = clx_open(AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0)
     if fd < 0 { throw .last("open", path) }

@@ -33,21 +33,23 @@ public enum Seccomp {
         reason: "a program of \(bpf.count) bytes is none the kernel takes",
         remedy: "a filter has at most \(maximumInstructions) instructions of 8 bytes")
     }
-    try bpf.withBytes { (bytes) throws(Failure) in
-      let start = bytes.baseAddress!
+    // Plain error numbers inside the closures: this runs once in each container's first process, where a
+    // generic result type would cost more than the rest.
+    let number = bpf.withUnsafeBytes { bytes -> Int32 in
       // struct sock_fprog: a 16-bit count, then at pointer alignment the address of the program.
-      let failure: Failure? = withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { space in
+      withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { space -> Int32 in
         space.initializeMemory(as: UInt8.self, repeating: 0)
         space.storeBytes(of: UInt16(count), as: UInt16.self)
-        space.storeBytes(of: UInt(bitPattern: start), toByteOffset: 8, as: UInt.self)
+        space.storeBytes(
+          of: UInt(bitPattern: bytes.baseAddress), toByteOffset: 8, as: UInt.self)
         let setModeFilter: UInt32 = 1
-        if clx_seccomp(setModeFilter, flags.rawValue, space.baseAddress) >= 0 { return nil }
-        let number = Glibc.errno
-        return Failure(
-          errno: number, "load seccomp filter", "",
-          remedy: number == EACCES ? "it needs no_new_privs or CAP_SYS_ADMIN" : "")
+        return clx_seccomp(setModeFilter, flags.rawValue, space.baseAddress) < 0 ? errno : 0
       }
-      if let failure { throw failure }
+    }
+    if number != 0 {
+      throw Failure(
+        errno: number, "load seccomp filter", "",
+        remedy: number == EACCES ? "it needs no_new_privs or CAP_SYS_ADMIN" : "")
     }
   }
 }

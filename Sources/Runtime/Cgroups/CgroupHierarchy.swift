@@ -25,10 +25,17 @@ public struct CgroupHierarchy: Sendable, Equatable {
     mode = unified == nil ? .v1 : mounts.contains { $0 != nil } ? .hybrid : .v2
   }
 
-  /// Reads /proc/self/mountinfo and the v2 root's cgroup.controllers.
+  /// Asks the kernel what is mounted: nearly always cgroup2 at /sys/fs/cgroup, else
+  /// /proc/self/mountinfo tells; then reads the v2 root's cgroup.controllers.
   ///
   /// - Throws: ``Failure/Code/unsupported`` when no cgroup file system is mounted.
   public static func detect() throws(Failure) -> CgroupHierarchy {
+    let usual = ControlDirectory("/sys/fs/cgroup")
+    if usual.isUnifiedCgroup {
+      return CgroupHierarchy(
+        unified: usual.path, unifiedControllers: usual.words("cgroup.controllers"),
+        mounts: [String?](repeating: nil, count: CgroupController.count))
+    }
     guard let mountinfo = ControlDirectory.bytes(of: "/proc/self/mountinfo") else {
       throw Failure(
         .unsupported, "find cgroups", "/proc/self/mountinfo", reason: "it cannot be read",

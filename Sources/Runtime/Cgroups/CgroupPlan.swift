@@ -6,8 +6,8 @@ struct CgroupPlan {
   let limits: [String?]
   /// The v2 controllers, by their v2 names, that must be enabled for the group.
   let unifiedControllers: [String]
-  /// For a v2 controller, a file of the unified map that needs it.
-  let unifiedFile: [String: String]
+  /// The files of the unified map.
+  let unifiedFiles: [String]
   /// The device rules, brought into order.
   let devices: DevicePolicy?
 
@@ -32,12 +32,8 @@ struct CgroupPlan {
       }
       if version == .v2, let name = controller.unifiedName { unified.append(name) }
     }
-    var files: [String: String] = [:]
-    if let values = resources.unified {
-      try CgroupPlan.check(values, hierarchy, &files)
-      for name in files.keys where !unified.contains(name) { unified.append(name) }
-    }
-    unifiedFile = files
+    unifiedFiles = resources.unified?.keys.sorted() ?? []
+    if let values = resources.unified { try CgroupPlan.check(values, hierarchy, &unified) }
     self.limits = limits
     unifiedControllers = unified
   }
@@ -49,11 +45,12 @@ struct CgroupPlan {
         return limit
       }
     }
-    return unifiedFile[name].map { "unified \($0)" }
+    for file in unifiedFiles where file.hasPrefix(name + ".") { return "unified \(file)" }
+    return nil
   }
 
   private static func check(
-    _ values: [String: String], _ hierarchy: CgroupHierarchy, _ needed: inout [String: String]
+    _ values: [String: String], _ hierarchy: CgroupHierarchy, _ needed: inout [String]
   ) throws(Failure) {
     try UnifiedController.validate(values)
     for file in values.keys.sorted() {
@@ -66,7 +63,7 @@ struct CgroupPlan {
             ? "enable it in the kernel"
             : "boot with cgroup v2 only (systemd.unified_cgroup_hierarchy=1), or use the v1 limit")
       }
-      if controller != "cgroup" { needed[controller] = file }
+      if controller != "cgroup" && !needed.contains(controller) { needed.append(controller) }
     }
   }
 }

@@ -33,14 +33,19 @@ public struct DeviceRule: Sendable, Equatable, Codable {
 
   /// What every container may use: mknod(2) of any node, and opening null, zero, full, random, urandom,
   /// tty, console, ptmx and the pseudo-terminals. An OCI bundle's own rules come before these.
-  public static let containerNodes: [DeviceRule] =
-    [
-      DeviceRule(allow: true, type: "c", access: "m"),
-      DeviceRule(allow: true, type: "b", access: "m"),
-    ]
-    + [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)].map {
-      DeviceRule(allow: true, type: "c", major: $0.0, minor: $0.1, access: "rwm")
-    } + [DeviceRule(allow: true, type: "c", major: 136, access: "rwm")]
+  public static let containerNodes: [DeviceRule] = [
+    DeviceRule(allow: true, type: "c", access: "m"),
+    DeviceRule(allow: true, type: "b", access: "m"),
+    DeviceRule(allow: true, type: "c", major: 1, minor: 3, access: "rwm"),
+    DeviceRule(allow: true, type: "c", major: 1, minor: 5, access: "rwm"),
+    DeviceRule(allow: true, type: "c", major: 1, minor: 7, access: "rwm"),
+    DeviceRule(allow: true, type: "c", major: 1, minor: 8, access: "rwm"),
+    DeviceRule(allow: true, type: "c", major: 1, minor: 9, access: "rwm"),
+    DeviceRule(allow: true, type: "c", major: 5, minor: 0, access: "rwm"),
+    DeviceRule(allow: true, type: "c", major: 5, minor: 1, access: "rwm"),
+    DeviceRule(allow: true, type: "c", major: 5, minor: 2, access: "rwm"),
+    DeviceRule(allow: true, type: "c", major: 136, access: "rwm"),
+  ]
 
   /// Every device allowed, as for `--privileged`.
   public static let allowAll: [DeviceRule] = [DeviceRule(allow: true, access: "rwm")]
@@ -151,14 +156,14 @@ struct DevicePolicy: Equatable {
   private static func access(_ rule: DeviceRule) throws(Failure) -> Access {
     guard let letters = rule.access, !letters.isEmpty else { return .all }
     var access: Access = []
-    for letter in letters {
+    for letter in letters.utf8 {
       switch letter {
-      case "r": access.insert(.read)
-      case "w": access.insert(.write)
-      case "m": access.insert(.mknod)
+      case UInt8(ascii: "r"): access.insert(.read)
+      case UInt8(ascii: "w"): access.insert(.write)
+      case UInt8(ascii: "m"): access.insert(.mknod)
       default:
         throw Failure(
-          .invalid, "use device rule", "\"\(letters)\"", reason: "\"\(letter)\" is no access",
+          .invalid, "use device rule", "\"\(letters)\"", reason: "it is no access",
           remedy: "access is made of r, w and m")
       }
     }
