@@ -52,7 +52,9 @@ extension NetlinkConnection where Transport == KernelTransport {
 
   /// A socket for nf_tables.
   public static func netfilter() throws(Failure) -> NetlinkSocket {
-    NetlinkSocket(try KernelTransport(bus: NETLINK_NETFILTER))
+    do throws(Failure) {
+      return NetlinkSocket(try KernelTransport(bus: NETLINK_NETFILTER))
+    } catch { throw error.withRemedy(Ruleset.remedy) }
   }
 
   /// A socket for links, addresses and routes of the namespace behind `descriptor`, an open

@@ -49,7 +49,8 @@ extension NetworkHost {
     var record = try BridgeRecord.read(recordPath)
     var refused: [Subnet] = []
     while true {
-      let subnet = try chooseSubnet(&route, recorded: record?.subnet, refused: refused)
+      let choice = try chooseSubnet(&route, recorded: record?.subnet, refused: refused)
+      let subnet = choice.subnet
       var wanted =
         record ?? BridgeRecord(subnet: subnet, forwardingBoot: nil, device: device, table: table)
       wanted.subnet = subnet
@@ -59,7 +60,8 @@ extension NetworkHost {
       if wanted != record { try wanted.write(recordPath) }
       record = wanted
       let network = try makeBridge(&route, subnet: subnet)
-      if try collides(&route, network) {
+      // A live bridge keeps its address, whatever has come since: containers use it.
+      if !choice.isInUse, try collides(&route, network) {
         var batch = MessageBatch(capacity: 256)
         LinkMessages.removeAddress(
           network.gateway, in: subnet, index: network.index, to: &batch)
@@ -78,10 +80,10 @@ extension NetworkHost {
     }
   }
 
-  /// The subnet that the bridge has, else the recorded one if it collides with nothing, else a free one.
+  /// The recorded subnet if the bridge has it (`isInUse`) or it collides with nothing, else a free one.
   private func chooseSubnet(
     _ route: inout NetlinkSocket, recorded: Subnet?, refused: [Subnet]
-  ) throws(Failure) -> Subnet {
+  ) throws(Failure) -> (subnet: Subnet, isInUse: Bool) {
     let link = try route.link(named: device)
     if let link, link.kind != "bridge" {
       throw Failure(
@@ -93,13 +95,15 @@ extension NetworkHost {
     if let recorded, let link,
       addresses.contains(where: { $0.index == link.index && $0.address == recorded.gateway })
     {
-      return recorded
+      return (recorded, true)
     }
     let taken =
       SubnetChoice.taken(addresses: addresses, routes: try route.routes(), own: link?.index)
       + refused
-    if let recorded, !taken.contains(where: { $0.overlaps(recorded) }) { return recorded }
-    return try SubnetChoice.choose(start: subnetStart, taken: taken, network: "bridge")
+    if let recorded, !taken.contains(where: { $0.overlaps(recorded) }) { return (recorded, false) }
+    return (
+      try SubnetChoice.choose(start: subnetStart, taken: taken, network: "bridge"), false
+    )
   }
 
   /// The bridge with its address, up; whichever of that is missing is added.

@@ -17,6 +17,10 @@ extension Ruleset {
     }
   }
 
+  /// What to do where the kernel refuses.
+  static let remedy =
+    "minidock needs root and nf_tables (CONFIG_NF_TABLES); --network none works without"
+
   /// The chain and tag of each rule, in order.
   var tags: [String] {
     var scratch = MessageBatch(capacity: 8192)
@@ -29,10 +33,6 @@ extension Ruleset {
 }
 
 extension NetlinkConnection where Transport: ~Copyable {
-  private static var remedy: String {
-    "minidock needs nf_tables (CONFIG_NF_TABLES, module nf_tables); --network none works without"
-  }
-
   /// The number of the latest nf_tables transaction of this namespace.
   mutating func generation() throws(Failure) -> UInt32 {
     var batch = MessageBatch(capacity: 256)
@@ -44,7 +44,7 @@ extension NetlinkConnection where Transport: ~Copyable {
       {
         return generation
       }
-    } catch { throw error.withRemedy(Self.remedy) }
+    } catch { throw error.withRemedy(Ruleset.remedy) }
     throw Failure(.corrupt, "ask", "nf_tables", reason: "the answer has no generation")
   }
 
@@ -53,7 +53,7 @@ extension NetlinkConnection where Transport: ~Copyable {
     var batch = MessageBatch(capacity: 16 << 10)
     ruleset.install(to: &batch)
     do throws(Failure) { try exchange(&batch, "install packet rules", ruleset.table) } catch {
-      throw error.withRemedy(Self.remedy)
+      throw error.withRemedy(Ruleset.remedy)
     }
   }
 

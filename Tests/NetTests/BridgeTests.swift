@@ -138,6 +138,22 @@ struct BridgeTests {
     #expect(!other.overlaps(chosen))
   }
 
+  @Test("A live bridge keeps its subnet although somebody else comes to use it too")
+  func laterCollision() throws {
+    let host = try TestHost()
+    let bridge = try host.ensureBridge()
+    let container = try host.container("a")
+    let outside = try TestNamespace()
+    try host.namespace.connect(
+      "vpn0", "\(bridge.subnet.last)/\(bridge.subnet.length)", to: outside, "192.0.2.1/24")
+    try host.namespace.command(["nft", "flush", "ruleset"])
+    #expect(try host.ensureBridge() == bridge)
+    let shown = try host.namespace.ip("address", "show", "dev", bridge.device)
+    #expect(shown.contains("\"\(bridge.gateway)\""))
+    #expect(try host.rules().contains(host.network.table))
+    withExtendedLifetime(container) {}
+  }
+
   @Test("A link of another kind under the bridge's name is left alone and named")
   func foreignLink() throws {
     let host = try TestHost()
