@@ -148,7 +148,25 @@ import Testing
       thrownBy { () throws(Failure) in try Cgroup.validate(path: path) }?.code == .invalid)
   }
 
-  // The control of the test before: the paths in use are accepted.
+  @Test func `sec34_crun_1_28 a record's path cannot have other groups killed or removed`() throws {
+    let tree = try FakeGroup(["m/cgroup.procs": "", "victim/.keep": ""])
+    try Files.removeTree(tree.path + "/victim/.keep")
+    let host = CgroupHierarchy(
+      unified: tree.path + "/m", unifiedControllers: [],
+      mounts: [String?](repeating: nil, count: CgroupController.count))
+    for path in ["/../victim", "", "/"] {
+      let group = Cgroup(existing: path, in: host)
+      #expect(thrownBy { () throws(Failure) in try group.remove() }?.code == .invalid)
+      #expect(thrownBy { () throws(Failure) in try group.kill() }?.code == .invalid)
+    }
+    #expect(Files.exists(tree.path + "/victim"))
+    // The control: an ordinary path removes the directory.
+    let beside = CgroupHierarchy(unified: tree.path, unifiedControllers: [], mounts: host.mounts)
+    try Cgroup(existing: "/victim", in: beside).remove()
+    #expect(!Files.exists(tree.path + "/victim"))
+  }
+
+  // The control of the refusals: the paths in use are accepted.
   @Test(arguments: [
     "/minidock/0123abcd", "minidock/x", "/kubepods/burstable/pod1-2_3/abc", "/system.slice/a.scope",
     "/user.slice/user-1000.slice/x@1:b.service",

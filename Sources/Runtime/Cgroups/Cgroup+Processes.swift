@@ -30,8 +30,11 @@ extension Cgroup {
   /// Kills every process of the group, those in groups below included, frozen or not.
   ///
   /// Returns when the kernel has taken the order (cgroup.kill, Linux 5.14) or no process is left.
-  /// - Throws: ``Failure/Code/inUse`` when processes remain after two seconds.
+  /// - Throws: ``Failure/Code/inUse`` when processes remain after two seconds, ``Failure/Code/invalid`` for
+  ///   a path that is no group's.
   public func kill() throws(Failure) {
+    // A path from a damaged record must not reach the host's own processes.
+    try Cgroup.validate(path: path)
     if let unified, unified.has("cgroup.kill") {
       do throws(Failure) { return try unified.write("cgroup.kill", "1") } catch
         where error.isMissing
@@ -79,8 +82,10 @@ extension Cgroup {
   ///
   /// A group whose last process has just ended may be busy for a moment: it is tried again for up to two
   /// seconds. A group that is gone already is no failure.
-  /// - Throws: ``Failure/Code/inUse`` when processes remain.
+  /// - Throws: ``Failure/Code/inUse`` when processes remain, ``Failure/Code/invalid`` for a path that is no
+  ///   group's.
   public func remove() throws(Failure) {
+    try Cgroup.validate(path: path)
     var failure: Failure?
     // Every tree, as an update may have added groups; the last made first.
     var directories = hierarchy.trees.map { ControlDirectory($0 + path) }
