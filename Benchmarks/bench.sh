@@ -3,9 +3,9 @@
 # here, in one run and interleaved, and draws the result. A report, never a test: it fails only when
 # what it runs fails.
 #
-# usage: bench.sh [--minidock FILE] [--rounds N] [--no-peers] [--no-import] [--install-peers]
+# usage: bench.sh [MINIDOCK] [--rounds N] [--no-peers] [--no-import] [--install-peers]
 #                 [--results DIR] [--chart FILE]
-#   --minidock       the program to measure (default: .build/release/minidock)
+#   MINIDOCK         the program to measure (default: .build/release/minidock)
 #   --rounds         runs of each quick command (default 60; docker and podman get ten)
 #   --install-peers  install Debian's crun, runc, podman and docker.io first
 #   --results        where latest.tsv and steps.tsv go (default build/bench)
@@ -28,14 +28,14 @@ usage() {
 arguments=$*
 while [ $# -gt 0 ]; do
   case $1 in
-    --minidock) minidock=$2; shift ;;
     --rounds) rounds=$2; shift ;;
     --results) results=$2; shift ;;
     --chart) chart=$2; shift ;;
     --no-peers) peers=no ;;
     --no-import) import=no ;;
     --install-peers) install=yes ;;
-    *) usage ;;
+    -*) usage ;;
+    *) minidock=$1 ;;
   esac
   shift
 done
@@ -56,6 +56,7 @@ shm=/dev/shm
 [ "$(stat -f -c %T $shm)" = tmpfs ] || { echo "bench: $shm is no tmpfs" >&2; exit 1; }
 work=$(mktemp -d $shm/minidock-bench.XXXXXX)
 chmod 755 "$work"
+own_group=
 existing_groups=$(find /sys/fs/cgroup -maxdepth 2 -type d 2>/dev/null | sort)
 
 # Undoes in the opposite order; the namespaces do the rest.
@@ -65,8 +66,8 @@ finish() {
   awk -v work="$work/" 'index($5, work) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
     while read -r mount; do umount -l "$mount" 2>/dev/null || true; done
   # Only groups that were not here before, by name, and only empty ones.
-  find /sys/fs/cgroup -maxdepth 2 -type d \( -name floor -o -name minidock -o -name docker \
-    -o -name libpod_parent \) 2>/dev/null | while read -r group; do
+  find /sys/fs/cgroup -maxdepth 2 -type d \( -name floor -o -name "${own_group:-floor}" \
+    -o -name docker -o -name libpod_parent \) 2>/dev/null | while read -r group; do
     echo "$existing_groups" | grep -qxF "$group" ||
       find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
   done
@@ -99,7 +100,11 @@ prepare() {
   mkdir -p "$work/minidock"
   if [ -x "$minidock" ]; then
     "$minidock" import "$work/busybox.tar" busybox >/dev/null
-    "$minidock" run --rm busybox true || { echo "bench: $minidock does not run" >&2; exit 1; }
+    "$minidock" run --name probe busybox true || { echo "bench: $minidock does not run" >&2; exit 1; }
+    # Its parent group stays after a container, and is this benchmark's to remove.
+    own_group=$("$minidock" inspect --format '{{.HostConfig.CgroupPath}}' probe 2>/dev/null) || true
+    own_group=$(basename "$(dirname "${own_group:-/}")")
+    "$minidock" rm probe >/dev/null 2>&1 || true
   else
     say "$minidock: not built, measuring the others"
     minidock=
