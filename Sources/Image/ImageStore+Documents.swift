@@ -76,7 +76,8 @@ extension ImageStore {
     }
     var record = try summary(id, manifest)
     record.names = names
-    try? Files.replace(recordPath(id), with: RecordText.bytes(record))
+    // Without the lock, which the caller may hold: whoever comes second writes the same.
+    try? replace(recordPath(id), with: RecordText.bytes(record))
     return record
   }
 

@@ -90,18 +90,15 @@ extension ImageStore {
 
   private func write(_ document: [UInt8], _ digest: Digest) throws(Failure) {
     guard !Files.exists(blobPath(digest)) else { return }
-    try Files.replace(blobPath(digest), with: document, durable: true)
+    try replace(blobPath(digest), with: document)
   }
 
   /// Writes the summary, with `name` among its candidates, and then the name. The caller holds the lock.
   func publish(_ record: ImageRecord, _ name: Reference?) throws(Failure) {
     var record = record
     if let name, !record.names.contains(name) { record.names.append(name) }
-    try Files.replace(recordPath(record.id), with: RecordText.bytes(record), durable: true)
-    guard let name else { return }
-    let path = namePath(name)
-    try Files.replaceLink(path, target: "\(record.id.hex).\(record.manifest.hex)")
-    try Files.syncDirectory(of: path)
+    try replace(recordPath(record.id), with: RecordText.bytes(record))
+    if let name { try point(name, to: record) }
   }
 
   /// Gives an image a further name; a name that led elsewhere leads here from now on.

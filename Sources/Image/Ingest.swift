@@ -12,9 +12,7 @@ struct Ingest: ~Copyable {
 
   /// The caller holds the store's lock, so that nobody takes the new directory for an abandoned one.
   init(in store: ImageStore) throws(Failure) {
-    var random = [UInt8]()
-    for _ in 0..<8 { random.append(UInt8.random(in: 0...255)) }
-    path = "\(store.root)/ingest/\(Digest(of: random).short)"
+    path = store.unusedPath()
     try Files.claimDirectory(path)
     lock = try FileLock.acquire(path + "/lock")
   }
@@ -54,7 +52,7 @@ struct Ingest: ~Copyable {
   }
 
   func write(_ plan: Plan) throws(Failure) {
-    try Files.replace(path + "/plan", with: plan.text.bytes, durable: true)
+    try Files.replace(path + "/plan", with: plan.text.bytes, through: path + "/plan.tmp")
   }
 
   func readPlan() throws(Failure) -> Plan? {
@@ -74,12 +72,35 @@ struct Ingest: ~Copyable {
 }
 
 extension ImageStore {
+  private static let temporarySuffix = ".tmp"
+
+  /// A path below `ingest/` that nothing has.
+  func unusedPath() -> String {
+    "\(root)/ingest/" + String(UInt64.random(in: 1 << 60 ... .max), radix: 16)
+  }
+
+  /// Replaces a small file of the store; what a kill leaves lies below `ingest/`, where a sweep finds it.
+  func replace(_ path: String, with bytes: [UInt8]) throws(Failure) {
+    try Files.replace(path, with: bytes, through: unusedPath() + Self.temporarySuffix)
+  }
+
+  /// Lets a name lead to an image.
+  func point(_ name: Reference, to record: ImageRecord) throws(Failure) {
+    try Files.replaceLink(
+      namePath(name), target: "\(record.id.hex).\(record.manifest.hex)",
+      through: unusedPath() + Self.temporarySuffix)
+  }
+
   /// Removes what killed imports and removals left. Costs one look into an empty directory when there is
   /// nothing.
   public func sweep() throws(Failure) {
     guard !(try Files.list(root + "/ingest")).isEmpty else { return }
     for name in try Files.list(root + "/ingest") {
       let lock = try acquireLock()
+      if name.hasSuffix(Self.temporarySuffix) {
+        try Files.remove("\(root)/ingest/\(name)")
+        continue
+      }
       guard Files.exists("\(root)/ingest/\(name)"),
         let ingest = try Ingest(takingOver: "\(root)/ingest/\(name)")
       else { continue }

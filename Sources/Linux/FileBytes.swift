@@ -126,15 +126,33 @@ extension Files {
     return Int64(info.st_size)
   }
 
-  /// Replaces a symbolic link that is used as a small record, by rename.
-  public static func replaceLink(_ path: String, target: String) throws(Failure) {
-    let temporary = "\(path).\(getpid()).tmp"
-    unlink(temporary)
+  /// Writes a new file by way of `temporary`, on the same file system, durably (fsync(2)): a kill leaves
+  /// the old state, the new state, or besides the old one a file at `temporary`.
+  public static func replace(
+    _ path: String, with bytes: [UInt8], through temporary: String
+  ) throws(Failure) {
+    do throws(Failure) {
+      let file = try Descriptor.open(temporary, .createNew(mode: 0o600))
+      try file.write(bytes, object: path)
+      try check("sync", path) { fsync(file.raw) }
+      try rename(temporary, to: path)
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    try syncDirectory(of: path)
+  }
+
+  /// As ``replace(_:with:through:)`` for a symbolic link that is used as a small record.
+  public static func replaceLink(
+    _ path: String, target: String, through temporary: String
+  ) throws(Failure) {
     try check("create", path) { symlink(target, temporary) }
     do throws(Failure) { try rename(temporary, to: path) } catch {
       unlink(temporary)
       throw error
     }
+    try syncDirectory(of: path)
   }
 }
 
