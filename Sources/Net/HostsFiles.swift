@@ -4,7 +4,8 @@ import Linux
 public struct ExtraHost: Sendable, Equatable {
   /// The name.
   public let name: String
-  /// An IPv4 or IPv6 address, or "host-gateway" for the address by which a container reaches the host.
+  /// An IPv4 or IPv6 address, or "host-gateway" for the address by which a container reaches the
+  /// host.
   public let address: String
 
   /// Parses "NAME:ADDRESS" or "NAME=ADDRESS", as docker does; an IPv6 address may be in brackets.

@@ -8,8 +8,9 @@ import Linux
 ///
 /// Both are symbolic links, made with their content in one atomic call, the owner's first: whatever
 /// is killed between two steps, a lease is never without its owner's entry, and whoever clears up
-/// after an owner finds its lease by name. Leasing needs no lock, as the kernel lets only one process
-/// make a link; removing one does, as another's might have taken its place since it was looked at.
+/// after an owner finds its lease by name. Leasing needs no lock, as the kernel lets only one
+/// process make a link; removing one does, as another's might have taken its place since it was
+/// looked at.
 struct LeaseBook: Sendable {
   let folder: String
 

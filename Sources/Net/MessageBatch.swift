@@ -1,8 +1,8 @@
 import CMnl
 import Linux
 
-/// Netlink messages under construction, one after the other in the memory that is sent (netlink(7)),
-/// built by libmnl's functions with every length checked before it is narrowed.
+/// Netlink messages under construction, one after the other in the memory that is sent
+/// (netlink(7)), built by libmnl's functions with every length checked before it is narrowed.
 ///
 /// The first thing that does not fit is remembered and thrown by ``finish()``; what follows is then
 /// ignored, so that the builders need no `try`. In particular an attribute whose payload exceeds

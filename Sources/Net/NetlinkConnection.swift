@@ -17,7 +17,8 @@ public protocol NetlinkTransport: ~Copyable {
 ///     for each that queries               ◄──  one message, before its acknowledgement
 ///     for a dump                          ◄──  many messages with NLM_F_MULTI, then NLMSG_DONE
 ///
-/// Answers to an earlier exchange that failed half-way are told by their sequence number and dropped.
+/// Answers to an earlier exchange that failed half-way are told by their sequence number and
+/// dropped.
 public struct NetlinkConnection<Transport: NetlinkTransport & ~Copyable>: ~Copyable {
   private var transport: Transport
   private var sequence: UInt32 = 1

@@ -12,8 +12,9 @@ extension NetworkHost {
     return "veth" + digest.prefix(11)
   }
 
-  /// Connects the network namespace behind `netns` (a descriptor of /proc/PID/ns/net) to the bridge:
-  /// one veth pair, its host end up and in the bridge, its peer made directly inside as `eth0`, down.
+  /// Connects the network namespace behind `netns` (a descriptor of /proc/PID/ns/net) to the
+  /// bridge: one veth pair, its host end up and in the bridge, its peer made directly inside as
+  /// `eth0`, down.
   ///
   /// It may run while the container's init is still mounting; a pair of the same container that an
   /// earlier run left is replaced.
@@ -62,8 +63,8 @@ extension NetworkHost {
     try configureInside(netlink: &socket, lease: lease)
   }
 
-  /// Configures the namespace of `netlink`'s socket: loopback up; eth0 with the lease's address, up;
-  /// default route. IPv6 is left as it is (``disableIPv6(link:)``).
+  /// Configures the namespace of `netlink`'s socket: loopback up; eth0 with the lease's address,
+  /// up; default route. IPv6 is left as it is (``disableIPv6(link:)``).
   public func configureInside<Transport: NetlinkTransport & ~Copyable>(
     netlink: inout NetlinkConnection<Transport>, lease: Lease
   ) throws(Failure) {

@@ -7,8 +7,8 @@ extension NetworkHost {
   /// one process at a time; when nothing is, the cost is a file, two queries that take no lock of
   /// the kernel's, and a sysctl.
   ///
-  /// - Throws: the kernel's refusals (EPERM without CAP_NET_ADMIN), ``Failure/Code/refused`` when no
-  ///   subnet is free, ``Failure/Code/inUse`` when a link that is no bridge has the device's name.
+  /// - Throws: the kernel's refusals (EPERM without CAP_NET_ADMIN), ``Failure/Code/refused`` when
+  ///   no subnet is free, ``Failure/Code/inUse`` when a link that is no bridge has the device's name.
   public func ensureBridge() throws(Failure) -> BridgeNetwork {
     if let found = try quickCheck() { return found.network }
     try Files.makeDirectories(Files.parent(of: lockPath))
@@ -80,7 +80,8 @@ extension NetworkHost {
     }
   }
 
-  /// The recorded subnet if the bridge has it (`isInUse`) or it collides with nothing, else a free one.
+  /// The recorded subnet if the bridge has it (`isInUse`) or it collides with nothing, else a free
+  /// one.
   private func chooseSubnet(
     _ route: inout NetlinkSocket, recorded: Subnet?, refused: [Subnet]
   ) throws(Failure) -> (subnet: Subnet, isInUse: Bool) {
@@ -142,8 +143,8 @@ extension NetworkHost {
   }
 
   /// Whether another link has an overlapping network by now: another minidock root may have chosen
-  /// at the same moment. Each looks after it has set its own address, so at least one sees the other
-  /// and steps aside.
+  /// at the same moment. Each looks after it has set its own address, so at least one sees the
+  /// other and steps aside.
   private func collides(
     _ route: inout NetlinkSocket, _ network: BridgeNetwork
   ) throws(Failure) -> Bool {

@@ -38,8 +38,8 @@ public struct Lease: Sendable, Equatable {
 
 /// The host's side of container networks: bridge, packet rules, addresses, veth pairs.
 ///
-/// It holds nothing but names: every call looks at the kernel and at the records, so that any number
-/// of processes work at a time and each repairs what another left. It calls netlink only.
+/// It holds nothing but names: every call looks at the kernel and at the records, so that any
+/// number of processes work at a time and each repairs what another left. It calls netlink only.
 ///
 ///     <stateRoot>/networks/bridge      durable: the subnet, and what was changed on the host
 ///     <runRoot>/networks/bridge        what was found in place last, for the quick check
@@ -96,8 +96,8 @@ public struct NetworkHost: Sendable {
   var lockPath: String { runRoot + "/networks/bridge.lock" }
   var leases: LeaseBook { LeaseBook(folder: runRoot + "/leases/bridge") }
 
-  /// Reserves an address for `owner` (a container's id) until ``release(owner:)``; the same one when
-  /// it has one already. Two owners never have the same address, however many ask at a time.
+  /// Reserves an address for `owner` (a container's id) until ``release(owner:)``; the same one
+  /// when it has one already. Two owners never have the same address, however many ask at a time.
   ///
   /// - Parameter isAlive: whether an owner may still use its address; asked about owners of taken
   ///   addresses only, to take back those of the dead. It must be true of an owner from before it
@@ -114,8 +114,8 @@ public struct NetworkHost: Sendable {
   /// Gives back `owner`'s address; one that has none is no failure.
   public func release(owner: String) throws(Failure) { try leases.release(owner: owner) }
 
-  /// Removes what a container left on the host: its veth pair and its lease. Normally the kernel has
-  /// deleted the pair with the container's namespace already, and that is no failure.
+  /// Removes what a container left on the host: its veth pair and its lease. Normally the kernel
+  /// has deleted the pair with the container's namespace already, and that is no failure.
   public func remove(owner: String) throws(Failure) {
     var socket = try NetlinkSocket.route()
     var batch = MessageBatch(capacity: 256)

@@ -3,8 +3,8 @@ import CMnl
 /// One step of an nf_tables rule (linux/netfilter/nf_tables.h): a load into a register, a test of a
 /// register that ends the rule when it fails, or a verdict.
 ///
-/// Register 1 carries what the next test looks at; register 2 follows it in memory, so that a key of
-/// two interface names is looked up from register 1 on.
+/// Register 1 carries what the next test looks at; register 2 follows it in memory, so that a key
+/// of two interface names is looked up from register 1 on.
 struct NftExpression: Sendable {
   private let name: String
   private let data: @Sendable (inout MessageBatch) -> Void

@@ -69,7 +69,8 @@ struct NftRule: Sendable {
   let expressions: [NftExpression]
 }
 
-/// The nfnetlink requests (linux/netfilter/nfnetlink.h) that minidock sends, for tables of family ip.
+/// The nfnetlink requests (linux/netfilter/nfnetlink.h) that minidock sends, for tables of family
+/// ip.
 enum NftMessages {
   private static func begin(
     _ type: nf_tables_msg_types, flags: Int32, to batch: inout MessageBatch

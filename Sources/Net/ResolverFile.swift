@@ -11,7 +11,8 @@ public struct ResolverSettings: Sendable, Equatable {
 
   /// Checks the values.
   ///
-  /// - Throws: ``Failure/Code/invalid`` for a server that is no IP address, or white space in a value.
+  /// - Throws: ``Failure/Code/invalid`` for a server that is no IP address, or white space in a
+  /// value.
   public init(
     servers: [String] = [], search: [String] = [], options: [String] = []
   ) throws(Failure) {

@@ -15,16 +15,18 @@ import CMnl
 ///     postrouting srcnat  from our subnets, not to our bridges: masquerade
 ///
 /// Raw prerouting comes before connection tracking: a packet with a container's address as
-/// destination can there only come from somebody who routes straight to it (CVE-2025-54388); answers
-/// to masqueraded connections and to published ports still bear the host's address at that point.
+/// destination can there only come from somebody who routes straight to it (CVE-2025-54388);
+/// answers to masqueraded connections and to published ports still bear the host's address at that
+/// point.
 ///
-/// `isClosed` is the decision on IPv4 forwarding. Containers need `net.ipv4.ip_forward`, which turns
-/// the whole host into a router between all its networks. Where it was on, the administrator wants
-/// that, and minidock forbids nothing. Where minidock itself had to turn it on, the last forward rule
-/// keeps the host as closed as it was: what neither comes from nor goes to a minidock bridge is
-/// dropped (docker sets the policy of the FORWARD chain to DROP, for the same reason). All minidock
-/// bridges, of whatever root, bear one link group, which that rule spares. Who later wants the host
-/// to route turns ip_forward on before minidock does (sysctl.d): then there is no such rule.
+/// `isClosed` is the decision on IPv4 forwarding. Containers need `net.ipv4.ip_forward`, which
+/// turns the whole host into a router between all its networks. Where it was on, the administrator
+/// wants that, and minidock forbids nothing. Where minidock itself had to turn it on, the last
+/// forward rule keeps the host as closed as it was: what neither comes from nor goes to a minidock
+/// bridge is dropped (docker sets the policy of the FORWARD chain to DROP, for the same reason).
+/// All minidock bridges, of whatever root, bear one link group, which that rule spares. Who later
+/// wants the host to route turns ip_forward on before minidock does (sysctl.d): then there is no
+/// such rule.
 struct Ruleset: Sendable {
   let table: String
   let subnets: [Subnet]

@@ -119,8 +119,8 @@ final class TestHost: Sendable {
   }
 }
 
-/// Runs `body` on `count` threads at once, each starting in the namespace if there is one, and returns
-/// what they threw.
+/// Runs `body` on `count` threads at once, each starting in the namespace if there is one, and
+/// returns what they threw.
 func onThreads(
   _ count: Int, in namespace: TestNamespace? = nil, _ body: @escaping @Sendable (Int) throws -> Void
 ) -> [String] {
