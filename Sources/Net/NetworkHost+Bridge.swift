@@ -171,7 +171,7 @@ extension NetworkHost {
   }
 
   /// Undoes what ``ensureBridge()`` did on the host: rules, bridge, and IPv4 forwarding if minidock
-  /// turned it on in this boot and no other minidock bridge is left. The records go last.
+  /// turned it on in this boot and no other minidock bridge is left. The record goes last.
   public func removeBridge() throws(Failure) {
     try Files.makeDirectories(Files.parent(of: lockPath))
     let lock = try FileLock.acquire(lockPath)
@@ -183,11 +183,16 @@ extension NetworkHost {
     LinkMessages.delete(record.device, to: &batch)
     try route.exchange(
       &batch, "delete bridge", record.device, tolerated: [ErrorNumber.noDevice])
-    let others = try route.links().contains { $0.group == Ruleset.linkGroup }
-    if record.forwardingBoot == Processes.bootIdentity() && !others {
+    var netfilter = try NetlinkSocket.netfilter()
+    if record.forwardingBoot == Processes.bootIdentity() {
+      if try route.links().contains(where: { $0.group == Ruleset.linkGroup }) {
+        // Another root's containers need forwarding: the rule that keeps the host closed stays, and
+        // with it the record, until this is called with no other bridge left.
+        return try netfilter.install(
+          Ruleset(table: record.table, subnets: [], bridges: [], isClosed: true))
+      }
       try Forwarding.set(false)
     }
-    var netfilter = try NetlinkSocket.netfilter()
     try netfilter.deleteTable(record.table)
     try Files.remove(recordPath)
   }
