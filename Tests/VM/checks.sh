@@ -12,16 +12,20 @@ start() {
   rm -f "/tmp/$container.cid"
   minidock run --name "$container" --cidfile "/tmp/$container.cid" "$@" </dev/null \
     >"/tmp/$container.out" 2>&1 &
-  until_true grep -q ready "/tmp/$container.out" || { cat "/tmp/$container.out"; return 1; }
+  background=$!
+  until_true ready_or_dead
+  grep -q ready "/tmp/$container.out" || { cat "/tmp/$container.out"; return 1; }
 }
+ready_or_dead() { grep -q ready "/tmp/$container.out" || ! kill -0 "$background" 2>/dev/null; }
 stay="echo ready; exec sleep 1000"
 stop() { minidock rm -f "$1" >/dev/null; }
 
-# group_of NAME: the directory of its cgroup, wherever the engine put it. The container may see a
-# namespace root below the group of that name; the limits are on the one named.
-group_of() { find /sys/fs/cgroup -type d -name "*$(cat "/tmp/$1.cid")*" | head -n 1; }
+# group_of NAME: the directory of its cgroup, wherever the engine put it.
+group_of() {
+  [ -s "/tmp/$1.cid" ] || { echo /no-such-group; return; }
+  find /sys/fs/cgroup -type d -name "*$(cat "/tmp/$1.cid")*" | head -n 1
+}
 limit_of() { cat "$(group_of "$1")/$2"; }
-count_at_least() { [ "$(awk -v key="$2" '$1 == key { print $2 }' "$3")" -ge "$1" ]; }
 
 # What a container may leave behind: groups, mounts, links, leases' interfaces.
 host_state() {
@@ -169,7 +173,7 @@ users() {
 other_network() { [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/$$/ns/net)" ]; }
 network() {
   check "the gateway answers" run busybox sh -c \
-    'ping -c 1 -W 5 "$(ip route | awk "\$1 == \"default\" { print \$3 }")"'
+    'ping -c 1 -W 20 "$(ip route | awk "\$1 == \"default\" { print \$3 }")"'
   check "--network none has no way out" refused 'unreachable' \
     run --network none busybox ping -c 1 -W 1 10.88.0.1
   # A network beyond this machine, which knows no way back to a container: only NAT gets an answer.
@@ -181,9 +185,9 @@ network() {
   ip addr add 192.0.2.1/24 dev out0
   ip link set out0 up
   nsenter -t "$outside" -n sh -c 'ip link set lo up; ip addr add 192.0.2.2/24 dev veth0; ip link set veth0 up'
-  check "outside answers this machine (control)" ping -c 1 -W 5 192.0.2.2
+  check "outside answers this machine (control)" ping -c 1 -W 20 192.0.2.2
   check "outside answers a container: its address is translated" \
-    run busybox ping -c 1 -W 5 192.0.2.2
+    run busybox ping -c 1 -W 20 192.0.2.2
   kill "$outside"
   ip link del out0 2>/dev/null
 }

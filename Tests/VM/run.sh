@@ -5,7 +5,7 @@
 #
 # usage: run.sh MINIDOCK_BINARY      or: run.sh --self-test    (the machine alone)
 #   VM_DIRECTORY  where the kernel and the image are kept (default: build/vm)
-#   VM_SECONDS    time limit (default: 420)
+#   VM_SECONDS    time limit (default: 600)
 #   VM_ACCEL      kvm or tcg (default: kvm when it boots, else tcg)
 #
 # Installs what it needs when missing: qemu-system-x86, kmod, cpio, busybox-static. The kernel,
@@ -14,7 +14,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 directory=${VM_DIRECTORY:-$top/build/vm}
-seconds=${VM_SECONDS:-420}
+seconds=${VM_SECONDS:-600}
 
 case ${1:-} in
   --self-test) minidock= ;;

@@ -22,14 +22,15 @@ check() {
 
 skip() { say ok "$1" "SKIP $2"; }
 
-# equal EXPECTED COMMAND...: the command's output is EXPECTED.
+# equal EXPECTED COMMAND...: the command succeeds and its output is EXPECTED.
 equal() {
   expected=$1
   shift
-  actual=$("$@" 2>/tmp/stderr) || true
-  [ "$actual" = "$expected" ] && return
+  result=0
+  actual=$("$@" 2>/tmp/stderr) || result=$?
+  [ "$result" = 0 ] && [ "$actual" = "$expected" ] && return
   cat /tmp/stderr
-  echo "expected '$expected', got '$actual'"
+  echo "expected '$expected', got '$actual' and exit code $result"
   return 1
 }
 
@@ -44,7 +45,7 @@ code() {
   return 1
 }
 
-# says PATTERN COMMAND...: the command fails and its output matches.
+# refused PATTERN COMMAND...: the command fails and its output matches.
 refused() {
   pattern=$1
   shift
@@ -64,12 +65,12 @@ holds() { equal "$2" cat "$1"; }
 
 fails() { ! "$@"; }
 
-# until_true COMMAND...: within 20 seconds.
+# until_true COMMAND...: polls, giving up after a minute; software emulation is slow.
 until_true() {
   tries=0
   until "$@"; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 200 ]; then
+    if [ "$tries" -gt 600 ]; then
       echo "never came true: $*"
       return 1
     fi
