@@ -59,9 +59,8 @@ extension ImageStore {
   ///
   /// The manifest is found in what is left of the summary or through a name.
   func repair(_ id: Digest, _ damaged: [UInt8]) throws(Failure) -> ImageRecord {
-    let left = FieldText(parsing: damaged)
-    var names = left.all("name").compactMap { try? Reference($0) }
-    var manifest = left["manifest"].flatMap(Digest.init(hex:))
+    var names: [Reference] = []
+    var manifest = ImageSummary.manifest(damaged)
     for link in try Files.list(root + "/names") {
       guard let text = SymbolicLinks.read("\(root)/names/\(link)"), text.hasPrefix(id.hex),
         let name = try? Reference(link.split(separator: "%2F").joined(separator: "/"))
@@ -77,7 +76,7 @@ extension ImageStore {
     var record = try summary(id, manifest)
     record.names = names
     // Without the lock, which the caller may hold: whoever comes second writes the same.
-    try? replace(recordPath(id), with: RecordText.bytes(record))
+    try? replace(recordPath(id), with: ImageSummary.bytes(record))
     return record
   }
 

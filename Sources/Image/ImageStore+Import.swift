@@ -97,7 +97,7 @@ extension ImageStore {
   func publish(_ record: ImageRecord, _ name: Reference?) throws(Failure) {
     var record = record
     if let name, !record.names.contains(name) { record.names.append(name) }
-    try replace(recordPath(record.id), with: RecordText.bytes(record))
+    try replace(recordPath(record.id), with: ImageSummary.bytes(record))
     if let name { try point(name, to: record) }
   }
 

@@ -81,6 +81,6 @@ extension ImageStore {
     for name in names { try Files.remove(namePath(name)) }
     var left = record
     left.names.removeAll { names.contains($0) }
-    try replace(recordPath(record.id), with: RecordText.bytes(left))
+    try replace(recordPath(record.id), with: ImageSummary.bytes(left))
   }
 }

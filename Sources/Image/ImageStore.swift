@@ -49,12 +49,14 @@ public struct ImageStore: Sendable {
   /// digest: the summaries know them in full.
   func namePath(_ name: Reference) -> String {
     let text = name.canonical
-    let encoded = text.split(separator: "/", omittingEmptySubsequences: false)
-      .joined(separator: "%2F")
-    guard encoded.utf8.count <= 200 else {
+    guard text.utf8.count <= 190 else {
       return "\(root)/names/%\(Digest(of: Array(text.utf8)).hex)"
     }
-    return "\(root)/names/\(encoded)"
+    var path = Array((root + "/names/").utf8)
+    for byte in text.utf8 {
+      if byte == UInt8(ascii: "/") { path += "%2F".utf8 } else { path.append(byte) }
+    }
+    return String(decoding: path, as: UTF8.self)
   }
 
   func acquireLock() throws(Failure) -> FileLock { try FileLock.acquire(root + "/lock") }
@@ -64,9 +66,8 @@ public struct ImageStore: Sendable {
   /// Where a name leads.
   func target(of name: Reference) -> (id: Digest, manifest: Digest)? {
     guard let text = SymbolicLinks.read(namePath(name)) else { return nil }
-    let parts = text.split(separator: ".")
-    guard parts.count == 2, let id = Digest(hex: String(parts[0])),
-      let manifest = Digest(hex: String(parts[1]))
+    guard text.utf8.count == 129, let id = Digest(hexDigits: text.utf8.prefix(64)),
+      let manifest = Digest(hexDigits: text.utf8.suffix(64))
     else { return nil }
     return (id, manifest)
   }
@@ -77,7 +78,7 @@ public struct ImageStore: Sendable {
   func record(_ id: Digest, known: Reference? = nil) throws(Failure) -> ImageRecord? {
     guard let bytes = try Files.read(recordPath(id)) else { return nil }
     var record: ImageRecord
-    if let parsed = RecordText.record(id, bytes, layersPath: layersPath) {
+    if let parsed = ImageSummary.record(id, bytes, layersPath: layersPath) {
       record = parsed
     } else {
       record = try repair(id, bytes)
