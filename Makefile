@@ -8,14 +8,16 @@ SWIFT ?= swift
 IMAGES := $(BUILD)/images
 BINARY := .build/release/minidock
 DEBIAN_PACKAGES := libarchive-dev libcap-dev libmnl-dev libseccomp-dev libzstd-dev liblzma-dev \
-  libbz2-dev zlib1g-dev libacl1-dev pkg-config busybox-static
+  libbz2-dev liblz4-dev zlib1g-dev libacl1-dev pkg-config busybox-static
 
 # Everything but libc, libm and libmnl (which Debian has no archive of) is linked statically: a dynamic
 # Swift runtime and libarchive's shared library would cost each start more than the container does.
-STATIC_LIBS := stdc++ archive z zstd lzma bz2 acl cap seccomp
-SWIFT_FLAGS := -c release --product minidock --static-swift-stdlib \
-  -Xlinker -L$(CURDIR)/$(BUILD)/lib -Xlinker -s -Xlinker --gc-sections \
+STATIC_LIBS := stdc++ archive z zstd lzma bz2 lz4 acl cap seccomp
+SWIFT_FLAGS := -c release --product minidock --static-swift-stdlib --disable-local-rpath \
+  -Xlinker -L$(CURDIR)/$(BUILD)/lib $(foreach name,z zstd lzma bz2 lz4 acl,-Xlinker -l$(name)) -Xlinker -s -Xlinker --gc-sections \
   -Xswiftc -Xclang-linker -Xswiftc -no-pie -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+# One build for `make check` and `make test`: other flags would compile everything again.
+export TEST_BUILD_FLAGS := --build-tests -Xswiftc -warnings-as-errors
 
 .PHONY: help deps build images run test check fmt bench install clean docs
 
@@ -48,7 +50,7 @@ run: build images ## Run a shell in a busybox container, or ARGS='run --rm busyb
 
 test: build images ## Run every test
 	@Scripts/install-packages $$(cat Tests/packages)
-	$(SWIFT) build --build-tests
+	$(SWIFT) build $(TEST_BUILD_FLAGS)
 	MINIDOCK_BINARY=$(CURDIR)/$(BINARY) MINIDOCK_IMAGES=$(CURDIR)/$(IMAGES) $(SWIFT) test --skip-build
 
 check: deps ## Check format, warnings, layering and documentation
@@ -60,8 +62,9 @@ fmt: ## Format all Swift files
 bench: build images ## Measure against the floor and the engines that are installed
 	Benchmarks/bench.sh $(CURDIR)/$(BINARY)
 
-docs: build ## Write the command reference from the commands themselves
+docs: build ## Write the command reference and the list of security tests
 	Scripts/reference $(BINARY) > docs/reference.md
+	Scripts/security-tests
 
 install: build images ## Install program, images and completions under PREFIX
 	install -Dm755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/minidock

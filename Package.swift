@@ -25,12 +25,12 @@ let package = Package(
   targets: [
     // The C boundary.
     .target(name: "CLinux"),
-    .systemLibrary(
-      name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
-    .systemLibrary(name: "CCap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
-    .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
-    .systemLibrary(
-      name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    // Without pkgConfig: it would put the system's folder, and with it the shared libraries, in front of
+    // the folder of static ones that `make build` links with.
+    .systemLibrary(name: "CArchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CCap", providers: [.apt(["libcap-dev"])]),
+    .systemLibrary(name: "CMnl", providers: [.apt(["libmnl-dev"])]),
+    .systemLibrary(name: "CSeccomp", providers: [.apt(["libseccomp-dev"])]),
 
     .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
     .target(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Engine
 import Linux
 
 /// From the words of the command line to one command: the global options, then the command's name.
@@ -22,6 +23,14 @@ struct CommandDispatch {
       let command = MinidockCommand.commands[name]
     else { return runRoot(Array(rest)) }
     rest.removeFirst()
+    if name == "run" {
+      do throws(Failure) {
+        let context = Context(global: global)
+        if let status = try RunCommand.fast(Array(rest), context) { return status }
+      } catch {
+        return report(error, status: error.exitCode)
+      }
+    }
     return execute(command, Array(rest), global)
   }
 

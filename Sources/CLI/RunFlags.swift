@@ -1,7 +1,6 @@
 import ArgumentParser
-import Engine
-import Linux
-import Runtime
+
+// What `run --help` shows and the shells complete. RunDraft gives the flags their meaning.
 
 /// Flags of `run` about the container as a whole.
 struct ContainerFlags: ParsableArguments {
@@ -19,30 +18,9 @@ struct ContainerFlags: ParsableArguments {
   var platform: String?
   @Option(help: ArgumentHelp("Signal that stops the container.", valueName: "signal"))
   var stopSignal: String?
-  @Flag(inversion: .prefixedNo, help: "Pass signals on to the container.") var sigProxy = true
+  @Option(help: ArgumentHelp("Pass signals on to the container.", valueName: "bool"))
+  var sigProxy = true
   @Flag(help: "Print to stderr where the time goes, step by step.") var trace = false
-
-  func apply(to options: inout RunOptions) throws(Failure) {
-    options.autoRemove = rm
-    options.name = name
-    for text in label {
-      let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let key = parts.first, !key.isEmpty else {
-        throw Failure(.invalid, "parse", "--label=\(text)", reason: "it has no key")
-      }
-      options.labels[String(key)] = parts.count == 2 ? String(parts[1]) : ""
-    }
-    options.containerIDFile = cidfile
-    guard let policy = PullPolicy(rawValue: pull) else {
-      throw Failure(
-        .invalid, "parse", "--pull=\(pull)", reason: "it is not always, missing or never")
-    }
-    options.pull = policy
-    options.platform = platform
-    options.stopSignal = stopSignal
-    options.signalProxy = sigProxy
-    options.traced = trace
-  }
 }
 
 /// Flags of `run` about the command's process.
@@ -69,22 +47,6 @@ struct ProcessFlags: ParsableArguments {
   var usesInit = false
   @Option(help: ArgumentHelp("Keys that leave the terminal.", valueName: "keys"))
   var detachKeys: String?
-
-  func apply(to options: inout RunOptions) throws(Failure) {
-    options.interactive = interactive
-    options.terminal = tty
-    var entries: [[String]] = []
-    for path in envFile { entries.append(try Environment.entries(file: path)) }
-    for text in env {
-      if let entry = try Environment.entry(text, flag: "--env") { entries.append([entry]) }
-    }
-    options.environment = Environment.merge(entries)
-    options.workingDirectory = workdir
-    options.user = user
-    options.entrypoint = entrypoint.map { $0.isEmpty ? [] : [$0] }
-    options.usesInit = usesInit
-    if let detachKeys { options.detachKeys = detachKeys }
-  }
 }
 
 /// Flags of `run` about what the container sees of file systems.
@@ -103,19 +65,6 @@ struct FileFlags: ParsableArguments {
   var tmpfs: [String] = []
   @Flag(help: "Make the container's root read-only.") var readOnly = false
   @Option(help: ArgumentHelp("Size of /dev/shm.", valueName: "bytes")) var shmSize: String?
-
-  func apply(to options: inout RunOptions) throws(Failure) {
-    for text in volume { options.mounts.append(try MountRequest(volume: text)) }
-    for text in mount { options.mounts.append(try MountRequest(mount: text)) }
-    for text in tmpfs { options.mounts.append(try MountRequest(tmpfs: text)) }
-    options.readOnly = readOnly
-    if let shmSize {
-      options.shmSize = try ByteCount(shmSize, flag: "--shm-size").bytes
-      guard options.shmSize > 0 else {
-        throw Failure(.invalid, "parse", "--shm-size=\(shmSize)", reason: "it is not above zero")
-      }
-    }
-  }
 }
 
 /// Flags of `run` about the network and names.
@@ -138,16 +87,6 @@ struct NetworkFlags: ParsableArguments {
   var dnsSearch: [String] = []
   @Option(parsing: .singleValue, help: ArgumentHelp("Resolver option.", valueName: "option"))
   var dnsOption: [String] = []
-
-  func apply(to options: inout RunOptions) throws(Failure) {
-    options.network = try NetworkMode(network)
-    options.hostname = hostname
-    options.domainname = domainname
-    options.extraHosts = addHost
-    options.dns = dns
-    options.dnsSearch = dnsSearch
-    options.dnsOptions = dnsOption
-  }
 }
 
 /// Flags of `run` about resources.
@@ -180,34 +119,7 @@ struct LimitFlags: ParsableArguments {
   @Option(help: ArgumentHelp("Likelihood of being killed for memory.", valueName: "-1000…1000"))
   var oomScoreAdj: Int?
   @Option(help: ArgumentHelp("Parent cgroup.", valueName: "path")) var cgroupParent: String?
-
-  func apply(to options: inout RunOptions) throws(Failure) {
-    var flags = ResourceFlags()
-    flags.memory = memory
-    flags.memorySwap = memorySwap
-    flags.memoryReservation = memoryReservation
-    flags.cpus = cpus
-    flags.cpuShares = cpuShares
-    flags.cpuQuota = cpuQuota
-    flags.cpuPeriod = cpuPeriod
-    flags.cpusetCPUs = cpusetCpus
-    flags.cpusetMems = cpusetMems
-    flags.pidsLimit = pidsLimit
-    flags.blkioWeight = blkioWeight
-    // Whether swap can be limited matters only where docker's default would set it.
-    let swapIsLimitable =
-      memory != nil && memorySwap == nil ? try CgroupHierarchy.detect().accountsSwap : false
-    options.resources = try flags.resources(swapIsLimitable: swapIsLimitable)
-    for text in ulimit { options.limits.append(try parseUlimit(text)) }
-    if let oomScoreAdj {
-      guard (-1000...1000).contains(oomScoreAdj) else {
-        throw Failure(
-          .invalid, "parse", "--oom-score-adj=\(oomScoreAdj)", reason: "it is not from -1000 to 1000")
-      }
-      options.oomScoreAdjust = oomScoreAdj
-    }
-    options.cgroupParent = cgroupParent
-  }
+  @Flag(help: "Do not kill the container when it is out of memory.") var oomKillDisable = false
 }
 
 /// Flags of `run` about rights.
@@ -232,20 +144,4 @@ struct SecurityFlags: ParsableArguments {
   @Option(
     parsing: .singleValue, help: ArgumentHelp("Further group of the user.", valueName: "group"))
   var groupAdd: [String] = []
-
-  func apply(to options: inout RunOptions) throws(Failure) {
-    options.capabilitiesAdded = capAdd
-    options.capabilitiesDropped = capDrop
-    options.privileged = privileged
-    options.security = try SecurityOptions(securityOpt)
-    for text in device { options.devices.append(try DeviceRequest(text)) }
-    for text in sysctl {
-      let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-      guard parts.count == 2 else {
-        throw Failure(.invalid, "parse", "--sysctl=\(text)", reason: "it is not NAME=VALUE")
-      }
-      options.sysctls[parts[0]] = parts[1]
-    }
-    options.groups = groupAdd
-  }
 }

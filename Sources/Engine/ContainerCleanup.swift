@@ -57,9 +57,12 @@ struct ContainerCleanup {
     }
   }
 
-  /// Deletes what was discarded in a process of its own, which the caller does not wait for.
-  static func emptyTrashInBackground(_ installation: Installation) {
-    guard let names = try? Files.list(installation.trash), !names.isEmpty else { return }
+  /// Deletes what was discarded of a container: at once when that is little, else in a process of its
+  /// own, which the caller does not wait for.
+  func deleteDiscarded(_ id: String) {
+    let path = installation.trash + "/" + id
+    if (try? Files.removeSmallTree(path, limit: 100)) == true { return }
+    let installation = installation
     _ = try? Processes.fork {
       // Away from the caller's session and descriptors: nobody must wait for this process by accident.
       _ = clx_set_controlling_session()

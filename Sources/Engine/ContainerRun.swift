@@ -157,6 +157,6 @@ struct ContainerEnd {
     status.oomKilled = cgroup.oomKills() > 0
     ContainerCleanup(installation).finish(record, status)
     try? cgroup.remove()
-    if record.autoRemove { ContainerCleanup.emptyTrashInBackground(installation) }
+    if record.autoRemove { ContainerCleanup(installation).deleteDiscarded(record.id) }
   }
 }

@@ -63,12 +63,14 @@ struct ContainerRunner: ~Copyable {
     trace.mark("wait for namespaces")
     try connect(pid: launch.child.pid, bridge)
     trace.mark("network")
-    try writeSpec(spec)
-    trace.mark("config.json")
     try launch.waitUntilReady()
     trace.mark("wait for root")
     try recordRunning(launch.child.pid)
     try launch.go()
+    // Nobody needs the bundle's document before the container runs; the child is busy meanwhile.
+    try writeSpec(spec)
+    trace.mark("config.json")
+    try launch.waitForExec()
     trace.mark("exec")
     trace.add(launch.timings)
     let terminal = launch.takeTerminal()
@@ -166,7 +168,7 @@ struct ContainerRunner: ~Copyable {
 
   private func writeSpec(_ spec: Spec) throws(Failure) {
     let file = try Descriptor.open(bundle + "/config.json", .create(mode: 0o600))
-    try file.write(try SpecDocument.encode(spec), object: "config.json")
+    try file.write(Array(spec.document.compact.utf8), object: "config.json")
   }
 
   private mutating func recordRunning(_ pid: Int32) throws(Failure) {

@@ -4,6 +4,7 @@ public indirect enum JSONValue: Sendable {
   case array([JSONValue])
   case string(String)
   case number(Int64)
+  case unsigned(UInt64)
   case bool(Bool)
   case null
 
@@ -47,6 +48,7 @@ public indirect enum JSONValue: Sendable {
       }
     case .string(let value): JSONValue.quote(value, &text)
     case .number(let value): text += String(value)
+    case .unsigned(let value): text += String(value)
     case .bool(let value): text += value ? "true" : "false"
     case .null: text += "null"
     }

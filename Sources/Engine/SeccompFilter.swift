@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Linux
 import Runtime
 
@@ -21,19 +20,6 @@ struct SeccompFilter {
         throw Failure(errno: 2, "read seccomp profile", path)
       }
       return try cache.program(json: bytes, name: path, capabilities: capabilities)
-    }
-  }
-}
-
-/// config.json of a bundle.
-enum SpecDocument {
-  static func encode(_ spec: Spec) throws(Failure) -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    do {
-      return [UInt8](try encoder.encode(spec))
-    } catch {
-      throw Failure(.invalid, "write", "config.json", reason: "\(error)")
     }
   }
 }

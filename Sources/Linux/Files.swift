@@ -130,6 +130,37 @@ public enum Files {
     try removeEntries(of: directory, device: device, name: name, depth: 0, top: directory.raw)
   }
 
+  /// Removes a tree as ``removeTree(_:)`` when it is small.
+  ///
+  /// - Parameter limit: the most entries to remove.
+  /// - Returns: false when there are more; what is left of the tree is still there then.
+  public static func removeSmallTree(_ path: String, limit: Int) throws(Failure) -> Bool {
+    var left = limit
+    guard let directory = try? Descriptor.open(path, .directory) else { return false }
+    guard try removeFew(below: directory, name: path, left: &left) else { return false }
+    return rmdir(path) == 0
+  }
+
+  private static func removeFew(
+    below directory: borrowing Descriptor, name: String, left: inout Int
+  ) throws(Failure) -> Bool {
+    for (entry, isDirectory) in try DirectoryEntries.typed(of: directory) {
+      left -= 1
+      if left < 0 { return false }
+      if isDirectory {
+        let fd = entry.withCStringBytes {
+          clx_open(directory.raw, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
+        }
+        if fd < 0 { return false }
+        let child = Descriptor(owning: fd)
+        guard try removeFew(below: child, name: name, left: &left) else { return false }
+      }
+      let flags = isDirectory ? AT_REMOVEDIR : 0
+      if entry.withCStringBytes({ unlinkat(directory.raw, $0, flags) }) < 0 { return false }
+    }
+    return true
+  }
+
   private static func removeEntries(
     of directory: borrowing Descriptor, device: dev_t, name: String, depth: Int, top: Int32
   ) throws(Failure) {
@@ -177,8 +208,16 @@ public enum Files {
 public enum DirectoryEntries {
   /// All names but "." and "..", read from the start.
   public static func names(of directory: borrowing Descriptor) throws(Failure) -> [[UInt8]] {
+    try typed(of: directory).map { [UInt8]($0.name.dropLast()) }
+  }
+
+  /// All names but "." and ".." with a zero at their end, and whether the directory says that it is a
+  /// directory (not all file systems do).
+  static func typed(
+    of directory: borrowing Descriptor
+  ) throws(Failure) -> [(name: [UInt8], isDirectory: Bool)] {
     lseek(directory.raw, 0, SEEK_SET)
-    var names: [[UInt8]] = []
+    var names: [(name: [UInt8], isDirectory: Bool)] = []
     let size = 32 << 10
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
     defer { buffer.deallocate() }
@@ -194,8 +233,12 @@ public enum DirectoryEntries {
         let length = Int(buffer.loadUnaligned(fromByteOffset: offset + 16, as: UInt16.self))
         let start = buffer.baseAddress! + offset + 19
         let text = UnsafeRawBufferPointer(start: start, count: length - 19)
-        let name = [UInt8](text.prefix { $0 != 0 })
-        if name != [46] && name != [46, 46] { names.append(name) }
+        var name = [UInt8](text.prefix { $0 != 0 })
+        let type = buffer.loadUnaligned(fromByteOffset: offset + 18, as: UInt8.self)
+        if name != [46] && name != [46, 46] {
+          name.append(0)
+          names.append((name, type == 4 /* DT_DIR */))
+        }
         offset += length
       }
     }

@@ -6,7 +6,7 @@ import Linux
 /// ``InitMessage`` up to the command's exec.
 ///
 /// Call in order: ``spawn(stdio:cgroup:)``, ``send(_:)``, ``waitForNamespaces()``,
-/// ``waitUntilReady()``, ``go()``. Between the calls the caller does its own part (records, network)
+/// ``waitUntilReady()``, ``go()``, ``waitForExec()``. Between the calls the caller does its own part (records, network)
 /// while the child works on the other processor.
 /// If it goes out of scope before ``go()``, the child sees the closed socket and ends.
 public struct ContainerLaunch: ~Copyable {
@@ -65,12 +65,14 @@ public struct ContainerLaunch: ~Copyable {
   /// Waits until the container's file system is complete.
   public mutating func waitUntilReady() throws(Failure) { try wait(for: .ready) }
 
-  /// Lets the command start and waits until it has been executed.
+  /// Lets the command start.
+  public func go() throws(Failure) { try socket.send(InitMessage.go.bytes) }
+
+  /// Waits until the command has been executed.
   ///
   /// - Throws: what kept it from starting: ``Failure/Code/commandNotFound``,
   ///   ``Failure/Code/notExecutable`` or any other failure of the child's last steps.
-  public mutating func go() throws(Failure) {
-    try socket.send(InitMessage.go.bytes)
+  public mutating func waitForExec() throws(Failure) {
     while let message = try next() {
       if case .failed(let failure) = message { throw failure }
     }

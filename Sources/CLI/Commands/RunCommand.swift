@@ -1,7 +1,6 @@
 import ArgumentParser
 import Engine
 import Linux
-import Runtime
 
 struct RunCommand: Command {
   static let configuration = CommandConfiguration(
@@ -28,8 +27,9 @@ struct RunCommand: Command {
   @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.")
   var command: [String] = []
 
-  func execute(_ context: Context) throws(Failure) -> Int32 {
-    let options = try self.options()
+  /// Runs what the words ask for; nil when ArgumentParser has to say what is wrong with them.
+  static func fast(_ words: [String], _ context: Context) throws(Failure) -> Int32? {
+    guard let options = try RunWords.parse(words) else { return nil }
     let installation = try context.installation()
     let images = ImageResolution(
       installation: installation, bundleFolders: ImageResolution.standardFolders(),
@@ -38,24 +38,11 @@ struct RunCommand: Command {
     return try run.foreground { for line in $0 { Console.error(line) } }
   }
 
-  func status(for failure: Failure) -> Int32 { failure.exitCode }
-
-  /// The flags in the engine's terms.
-  func options() throws(Failure) -> RunOptions {
-    var options = RunOptions()
-    options.image = image
-    options.command = command
-    try container.apply(to: &options)
-    try process.apply(to: &options)
-    try files.apply(to: &options)
-    try network.apply(to: &options)
-    try limits.apply(to: &options)
-    try security.apply(to: &options)
-    if options.terminal && options.interactive && !Terminal.isTerminal(0) {
-      throw Failure(
-        .invalid, "run", "-it", reason: "the input device is not a terminal",
-        remedy: "use -i alone when input comes from a pipe or file")
-    }
-    return options
+  // Reached only with words that ArgumentParser accepts and RunWords does not: there are none.
+  func execute(_ context: Context) throws(Failure) -> Int32 {
+    throw Failure(
+      .invalid, "run", image, reason: "its flags are malformed", remedy: "see minidock run --help")
   }
+
+  func status(for failure: Failure) -> Int32 { failure.exitCode }
 }

@@ -131,6 +131,7 @@ extension JSONValue {
     case .null: false
     case .bool(let value): value
     case .number(let value): value != 0
+    case .unsigned(let value): value != 0
     case .string(let text): !text.isEmpty
     case .array(let items): !items.isEmpty
     case .object(let members): !members.isEmpty
