@@ -32,12 +32,13 @@ extension MinidockFixture {
     }
     let records = try list("root/containers")
     if records.count > containers { found += records.map { "container \($0)" } }
-    for folder in ["root/trash", "root/ingest"] {
-      found += try list(folder).map { "\(folder)/\($0)" }
-    }
+    found += try list("root/ingest").map { "root/ingest/\($0)" }
     // The names of images are there too, each with its tag.
     let names = try list("root/names").filter { !$0.contains(":") }
     if names.count > containers { found += names.map { "name \($0)" } }
+    // What was discarded may wait in the trash for the next command; every list empties it.
+    try minidock("ps", "-aq")
+    found += try list("root/trash").map { "root/trash/\($0)" }
     return found
   }
 

@@ -110,21 +110,34 @@ public final class MinidockFixture: Sendable {
     return file(name)
   }
 
-  /// Imports an image that is the bundled busybox changed by a shell script, which runs in the image's
-  /// tree on the host; `$SENTINEL` is the sentinel's path.
+  /// Imports an image that is the bundled busybox changed by a shell script; see ``makeTree(_:changes:)``.
   public func importImage(_ name: String, changes: String) throws {
-    let tree = file("tree-" + randomHex(bytes: 3))
+    let tree = try makeTree("tree-" + randomHex(bytes: 3), changes: changes)
+    try importTree(tree, as: name)
+    try Files.removeTree(tree)
+  }
+
+  /// Unpacks the bundled busybox below the fixture's directory and changes it by a shell script, which
+  /// runs in the tree on the host; `$SENTINEL` is the sentinel's path. Returns the tree's path.
+  public func makeTree(_ name: String, changes: String) throws -> String {
     let result = try shell(
       """
       set -e
+      SENTINEL="$2"
       mkdir "$1"
       cd "$1"
       tar -xf "$MINIDOCK_IMAGES/busybox.tar"
       \(changes)
-      tar -cf - . | "$MINIDOCK" import - "$2"
-      cd /
-      rm -rf "$1"
-      """.replacingSentinel(with: sentinel), tree, name)
+      """, file(name), sentinel)
+    guard result.status == 0 else {
+      throw Failure(.invalid, "make", name, reason: result.errors + result.output)
+    }
+    return file(name)
+  }
+
+  /// Imports a directory's tree as an image.
+  public func importTree(_ path: String, as name: String) throws {
+    let result = try shell(#"tar -C "$1" -cf - . | "$MINIDOCK" import - "$2""#, path, name)
     guard result.status == 0 else {
       throw Failure(.invalid, "import", name, reason: result.errors + result.output)
     }
@@ -132,12 +145,6 @@ public final class MinidockFixture: Sendable {
 
   /// One text that tells everything about the sentinel: kinds, modes, owners, times, targets, content.
   public func sentinelHash() throws -> String { try treeHash(sentinel) }
-}
-
-extension String {
-  fileprivate func replacingSentinel(with path: String) -> String {
-    "SENTINEL='\(path)'\n" + self
-  }
 }
 
 /// One digest of everything about a tree: kinds, modes, owners, device numbers, sizes, modification
