@@ -91,7 +91,10 @@ public struct Digest: Sendable, Hashable, CustomStringConvertible {
 
   func write(to writer: inout WireWriter) { for index in 0..<4 { writer.put(words[index]) } }
 
-  init(from reader: inout WireReader) throws(Failure) {
-    for index in 0..<4 { words[index] = try reader.get() }
+  /// What ``write(to:)`` wrote; the caller knows that 32 bytes are there.
+  init(loading bytes: UnsafeRawBufferPointer, at offset: Int) {
+    for index in 0..<4 {
+      words[index] = bytes.loadUnaligned(fromByteOffset: offset + 8 * index, as: UInt64.self)
+    }
   }
 }

@@ -76,7 +76,7 @@ public struct ImageStore: Sendable {
   ///
   /// - Parameter known: a name that has just been seen to lead to it.
   func record(_ id: Digest, known: Reference? = nil) throws(Failure) -> ImageRecord? {
-    guard let bytes = try Files.read(recordPath(id)) else { return nil }
+    guard let bytes = try Files.readSmall(recordPath(id)) else { return nil }
     var record: ImageRecord
     if let parsed = ImageSummary.record(id, bytes, layersPath: layersPath) {
       record = parsed
@@ -132,7 +132,9 @@ public struct ImageStore: Sendable {
       guard let id = Digest(hex: name), let record = try record(id) else { continue }
       records.append(record)
     }
-    return records.sorted { ($0.created, $0.id.hex) > ($1.created, $1.id.hex) }
+    return records.sorted {
+      $0.created == $1.created ? $0.id.hex > $1.id.hex : $0.created > $1.created
+    }
   }
 }
 

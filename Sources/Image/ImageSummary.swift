@@ -8,36 +8,30 @@ import Linux
 enum ImageSummary {
   private static let magic: UInt32 = 0x6964_6d49
   private static let version: UInt32 = 1
-  private static let end: UInt32 = 0x0a64_6e65
 
   static func bytes(_ record: ImageRecord) -> [UInt8] {
+    var numbers = WireWriter()
+    numbers.put(magic)
+    record.manifest.write(to: &numbers)
+    numbers.put(version)
+    numbers.put(record.created.nanoseconds)
+    for layer in record.layers {
+      for digest in [layer.diffID, layer.chainID, layer.blob] { digest.write(to: &numbers) }
+      numbers.put(layer.size)
+    }
     var writer = WireWriter(capacity: 1024)
-    writer.put(magic)
-    record.manifest.write(to: &writer)
-    writer.put(version)
-    writer.put(record.created.nanoseconds)
-    for text in [record.architecture, record.os, record.variant, record.comment] {
-      writer.put(text)
-    }
-    writer.put(record.names) { writer, name in
-      writer.put(name.domain)
-      writer.put(name.path)
-      writer.put(name.tag) { $0.put($1) }
-    }
-    writer.put(record.layers) { writer, layer in
-      for digest in [layer.diffID, layer.chainID, layer.blob] { digest.write(to: &writer) }
-      writer.put(layer.size)
-    }
+    writer.put(numbers.bytes)
+    writer.put(record.names.flatMap { [$0.domain, $0.path, $0.tag ?? ""] })
     let config = record.config
+    writer.put([
+      record.architecture, record.os, record.variant, record.comment, config.user,
+      config.workingDir, config.stopSignal ?? "",
+    ])
     for list in [config.env, config.cmd, config.entrypoint, config.volumes, config.exposedPorts] {
       writer.put(list)
     }
-    writer.put(config.user)
-    writer.put(config.workingDir)
-    writer.put(config.labels.keys.sorted())
-    writer.put(config.labels.keys.sorted().map { config.labels[$0] ?? "" })
-    writer.put(config.stopSignal) { $0.put($1) }
-    writer.put(end)
+    writer.put(config.labels.keys.sorted().flatMap { [$0, config.labels[$0] ?? ""] })
+    writer.put("end")
     return writer.bytes
   }
 
@@ -50,56 +44,66 @@ enum ImageSummary {
   /// The digest of the manifest, of any version.
   static func manifest(_ bytes: [UInt8]) -> Digest? {
     var reader = WireReader(bytes)
-    guard (try? reader.get(UInt32.self)) == magic else { return nil }
-    return try? Digest(from: &reader)
+    guard let numbers = try? reader.getBytes(), numbers.count >= 36 else { return nil }
+    return numbers.withUnsafeBytes {
+      $0.loadUnaligned(as: UInt32.self) == magic ? Digest(loading: $0, at: 4) : nil
+    }
   }
 
+  /// Magic, manifest, version, time.
+  private static let fixedLength = 48
+  /// Three digests and a size.
+  private static let layerLength = 104
+
+  /// The numbers are loaded here and not one by one by the reader: `images` parses a thousand of these.
   private static func parse(
     _ id: Digest, _ reader: inout WireReader, _ layersPath: String
   ) throws(Failure) -> ImageRecord {
     let other = Failure(.corrupt, "read", "image summary", reason: "damaged or of another version")
-    guard try reader.get(UInt32.self) == magic else { throw other }
-    let manifest = try Digest(from: &reader)
-    guard try reader.get(UInt32.self) == version else { throw other }
-    let created = Timestamp(nanoseconds: try reader.get())
-    let architecture = try reader.getString()
-    let os = try reader.getString()
-    let variant = try reader.getString()
-    let comment = try reader.getString()
-    let names = try reader.getList { (reader) throws(Failure) in
-      let domain = try reader.getString()
-      let path = try reader.getString()
-      let tag = try reader.getOptional { (r) throws(Failure) in try r.getString() }
-      return Reference(domain: domain, path: path, tag: tag, digest: nil)
+    let numbers = try reader.getBytes()
+    guard numbers.count >= fixedLength, (numbers.count - fixedLength) % layerLength == 0 else {
+      throw other
     }
-    let layers = try reader.getList { (reader) throws(Failure) in
-      let diffID = try Digest(from: &reader)
-      let chainID = try Digest(from: &reader)
-      let blob = try Digest(from: &reader)
-      return Layer(
-        diffID: diffID, chainID: chainID, blob: blob, size: try reader.get(),
-        path: "\(layersPath)/\(chainID.hex)/diff")
+    let fixed = numbers.withUnsafeBytes {
+      (
+        $0.loadUnaligned(as: UInt32.self), Digest(loading: $0, at: 4),
+        $0.loadUnaligned(fromByteOffset: 36, as: UInt32.self),
+        $0.loadUnaligned(fromByteOffset: 40, as: Int64.self)
+      )
     }
-    let config = try runConfig(&reader)
-    guard try reader.get(UInt32.self) == end, reader.isAtEnd else { throw other }
+    guard fixed.0 == magic, fixed.2 == version else { throw other }
+    let layers = numbers.withUnsafeBytes { bytes in
+      stride(from: fixedLength, to: bytes.count, by: layerLength).map { offset in
+        let chainID = Digest(loading: bytes, at: offset + 32)
+        return Layer(
+          diffID: Digest(loading: bytes, at: offset), chainID: chainID,
+          blob: Digest(loading: bytes, at: offset + 64),
+          size: bytes.loadUnaligned(fromByteOffset: offset + 96, as: Int64.self),
+          path: "\(layersPath)/\(chainID.hex)/diff")
+      }
+    }
+    let parts = try reader.getStrings()
+    let texts = try reader.getStrings()
+    guard parts.count % 3 == 0, texts.count == 7 else { throw other }
+    let names = stride(from: 0, to: parts.count, by: 3).map {
+      Reference(
+        domain: parts[$0], path: parts[$0 + 1], tag: parts[$0 + 2].isEmpty ? nil : parts[$0 + 2],
+        digest: nil)
+    }
+    var config = ImageConfig(
+      env: try reader.getStrings(), cmd: try reader.getStrings(),
+      entrypoint: try reader.getStrings(), user: texts[4], workingDir: texts[5],
+      volumes: try reader.getStrings(), exposedPorts: try reader.getStrings(),
+      stopSignal: texts[6].isEmpty ? nil : texts[6])
+    let labels = try reader.getStrings()
+    guard labels.count % 2 == 0 else { throw other }
+    for index in stride(from: 0, to: labels.count, by: 2) {
+      config.labels[labels[index]] = labels[index + 1]
+    }
+    guard try reader.getString() == "end", reader.isAtEnd else { throw other }
     return ImageRecord(
-      id: id, manifest: manifest, names: names, created: created,
-      size: layers.reduce(0) { $0 + $1.size }, architecture: architecture, os: os,
-      variant: variant, comment: comment, config: config, layers: layers)
-  }
-
-  private static func runConfig(_ reader: inout WireReader) throws(Failure) -> ImageConfig {
-    var config = ImageConfig()
-    config.env = try reader.getStrings()
-    config.cmd = try reader.getStrings()
-    config.entrypoint = try reader.getStrings()
-    config.volumes = try reader.getStrings()
-    config.exposedPorts = try reader.getStrings()
-    config.user = try reader.getString()
-    config.workingDir = try reader.getString()
-    let keys = try reader.getStrings()
-    for (key, value) in zip(keys, try reader.getStrings()) { config.labels[key] = value }
-    config.stopSignal = try reader.getOptional { (r) throws(Failure) in try r.getString() }
-    return config
+      id: id, manifest: fixed.1, names: names, created: Timestamp(nanoseconds: fixed.3),
+      size: layers.reduce(0) { $0 + $1.size }, architecture: texts[0], os: texts[1],
+      variant: texts[2], comment: texts[3], config: config, layers: layers)
   }
 }

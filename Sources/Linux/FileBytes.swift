@@ -119,6 +119,23 @@ extension Files {
     }
   }
 
+  /// The bytes of a regular file that is nearly always small, in one read(2); nil when it does not exist.
+  public static func readSmall(_ path: String) throws(Failure) -> [UInt8]? {
+    let fd = clx_open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0)
+    if fd < 0 {
+      if Glibc.errno == ENOENT { return nil }
+      throw .last("open", path)
+    }
+    let file = Descriptor(owning: fd)
+    let capacity = 8192
+    let bytes = withUnsafeTemporaryAllocation(byteCount: capacity, alignment: 8) { space in
+      let count = Glibc.read(file.raw, space.baseAddress, capacity)
+      return count < 0 || count == capacity ? nil : [UInt8](UnsafeRawBufferPointer(space)[..<count])
+    }
+    if let bytes { return bytes }
+    return try read(path)
+  }
+
   /// The size of a file in bytes.
   public static func size(_ path: String) throws(Failure) -> Int64 {
     var info = stat()
@@ -161,8 +178,6 @@ extension ErrorNumber {
   public static let brokenPipe = EPIPE
   /// ENOTEMPTY.
   public static let notEmpty = ENOTEMPTY
-  /// ENOSPC.
-  public static let noSpace = ENOSPC
 }
 
 extension [UInt8] {
