@@ -40,8 +40,13 @@ struct CommandDispatch {
     func parseAndRun<C: Command>(_ type: C.Type) -> Int32 {
       var command: C
       do {
-        guard let parsed = try C.parseAsRoot(words) as? C else { return 0 }
-        command = parsed
+        // Help comes back as a command of its own, whose run() throws what `finish` prints.
+        var parsed = try C.parseAsRoot(words)
+        guard let own = parsed as? C else {
+          try parsed.run()
+          return 0
+        }
+        command = own
       } catch {
         return finish(error, of: C.self)
       }
@@ -78,8 +83,8 @@ struct CommandDispatch {
       return 125
     }
     do {
-      let parsed = try MinidockCommand.parseAsRoot(words)
-      if var command = parsed as? MinidockCommand { try command.run() }
+      var parsed = try MinidockCommand.parseAsRoot(words)
+      try parsed.run()
       return 0
     } catch {
       if MinidockCommand.exitCode(for: error) == .success {

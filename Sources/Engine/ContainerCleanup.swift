@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 import Net
 import Runtime
@@ -29,7 +27,7 @@ struct ContainerCleanup {
   /// Gives back the lease and forgets the processes.
   func release(_ record: ContainerRecord) {
     if record.network == .bridge { try? installation.networkHost().release(owner: record.id) }
-    unlink(store.runFilePath(record.id))
+    try? Files.remove(store.runFilePath(record.id))
   }
 
   /// Removes the container's record and files. What takes time (the files of its layer) is moved out of
@@ -37,17 +35,16 @@ struct ContainerCleanup {
   func discard(_ record: ContainerRecord) {
     // Removed before the directory: a name that points nowhere is free, a directory without a record is
     // swept, but a record without a name could not be told from a running one's.
-    unlink(installation.names + "/" + record.name)
+    try? Files.remove(installation.names + "/" + record.name)
     moveToTrash(record.id)
     release(record)
   }
 
   private func moveToTrash(_ id: String) {
     let target = installation.trash + "/" + id
-    if rename(store.directory(id), target) < 0 && errno == ENOENT {
-      mkdir(installation.trash, 0o700)
-      rename(store.directory(id), target)
-    }
+    if (try? Files.rename(store.directory(id), to: target)) != nil { return }
+    try? Files.makeDirectories(installation.trash)
+    try? Files.rename(store.directory(id), to: target)
   }
 
   /// Deletes what was discarded.
@@ -65,8 +62,8 @@ struct ContainerCleanup {
     let installation = installation
     _ = try? Processes.fork {
       // Away from the caller's session and descriptors: nobody must wait for this process by accident.
-      _ = clx_set_controlling_session()
-      _ = clx_close_range(0, ~0, false)
+      ThisProcess.leadSession()
+      ThisProcess.closeDescriptors(from: 0, atExec: false)
       ContainerCleanup.emptyTrash(installation)
       return 0
     }

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 import Runtime
 
@@ -45,10 +43,10 @@ public struct ContainerRemoval {
     guard let process = state.process else { return }
     // The handle is taken before the signal, to wait for exactly this process.
     let handle = try? Processes.open(pid: process.pid)
-    try Processes.signal(process, SIGKILL)
+    try Processes.signal(process, Signal.kill)
     if let handle {
-      var state = pollfd(fd: handle.raw, events: Int16(POLLIN), revents: 0)
-      if poll(&state, 1, 10_000) == 0 {
+      var ended = [Watch(handle.raw)]
+      if try !Watch.wait(&ended, milliseconds: 10_000) {
         throw Failure(
           .system, "kill container", record.name, reason: "it has not ended within 10 seconds",
           remedy: "a process of it may hang in the kernel; see minidock inspect and dmesg")
@@ -58,8 +56,8 @@ public struct ContainerRemoval {
     if let monitor = state.monitor, let handle = try? Processes.open(pid: monitor.pid),
       monitor.isAlive
     {
-      var state = pollfd(fd: handle.raw, events: Int16(POLLIN), revents: 0)
-      _ = poll(&state, 1, 5_000)
+      var ended = [Watch(handle.raw)]
+      try Watch.wait(&ended, milliseconds: 5_000)
     }
   }
 }

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Image
 import Linux
 import Runtime
@@ -24,7 +22,7 @@ public struct ContainerRun {
   /// - Parameter report: receives the trace's lines, when asked for, once the container runs.
   public func foreground(report: ([String]) -> Void) throws(Failure) -> Int32 {
     var trace = Trace(options.traced)
-    signal(SIGPIPE, SIG_IGN)
+    ThisProcess.handle(Signal.pipe, ignoring: true)
     let image = try images.find(options.image, pull: options.pull, platform: options.platform)
     trace.mark("image")
     let record = try makeRecord(image)

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Image
 import Linux
 import Net
@@ -97,7 +95,7 @@ struct ContainerRunner: ~Copyable {
   }
 
   private mutating func createRecord() throws(Failure) {
-    record.creator = ProcessIdentity(of: getpid())
+    record.creator = ProcessIdentity(of: ThisProcess.id)
     try store.create(&record, name: options.name)
     if let path = options.containerIDFile { try writeIDFile(path) }
   }
@@ -106,7 +104,7 @@ struct ContainerRunner: ~Copyable {
     do throws(Failure) {
       let file = try Descriptor.open(path, .createNew(mode: 0o644))
       try file.write(Array(record.id.utf8), object: path)
-    } catch where error.errno == EEXIST {
+    } catch where error.errno == ErrorNumber.exists {
       throw Failure(
         .exists, "write", "--cidfile \(path)", reason: "the file exists",
         remedy: "make sure that no other container uses it, or delete it")
@@ -136,6 +134,7 @@ struct ContainerRunner: ~Copyable {
       cgroup.mountSteps(target: target, readOnly: readOnly)
     }
     plan.process.userText = record.user
+    plan.process.groupTexts = options.groups
     plan.process.reaps = options.usesInit
     plan.traced = options.traced
     return plan
@@ -173,7 +172,7 @@ struct ContainerRunner: ~Copyable {
 
   private mutating func recordRunning(_ pid: Int32) throws(Failure) {
     run.process = ProcessIdentity(of: pid)
-    run.monitor = ProcessIdentity(of: getpid())
+    run.monitor = ProcessIdentity(of: ThisProcess.id)
     run.started = .now
     run.cgroupPath = record.cgroupPath
     try store.write(run, of: record.id)

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// The containers on disk: records, names, states.
@@ -29,7 +27,7 @@ public struct ContainerStore: Sendable {
       record.name = try claim(name: name, for: record.id)
       try Files.replace(path + "/record", with: record.fields.bytes)
     } catch {
-      if !record.name.isEmpty { unlink(installation.names + "/" + record.name) }
+      if !record.name.isEmpty { try? Files.remove(installation.names + "/" + record.name) }
       try? Files.removeTree(path)
       throw error.addingDiskRemedy()
     }
@@ -72,16 +70,13 @@ public struct ContainerStore: Sendable {
   // sees half of one. A name whose container is gone, as a kill between the two leaves it, is free.
   private func claimFile(_ name: String, _ id: String) throws(Failure) -> Bool {
     let path = installation.names + "/" + name
-    if symlink(id, path) == 0 { return true }
-    guard errno == EEXIST else { throw .last("claim name", name) }
+    if try SymbolicLinks.claim(path, id) { return true }
     guard isStale(name) else { return false }
     // Two that find the same stale name must not remove each other's new one.
     let lock = try FileLock.acquire(installation.runRoot + "/names.lock")
     defer { _ = lock }
-    if isStale(name) { unlink(path) }
-    if symlink(id, path) == 0 { return true }
-    guard errno == EEXIST else { throw .last("claim name", name) }
-    return false
+    if isStale(name) { try Files.remove(path) }
+    return try SymbolicLinks.claim(path, id)
   }
 
   private func isStale(_ name: String) -> Bool {
@@ -90,10 +85,8 @@ public struct ContainerStore: Sendable {
 
   /// The id that has a name.
   func nameOwner(_ name: String) -> String? {
-    var space = [CChar](repeating: 0, count: 128)
-    let count = readlink(installation.names + "/" + name, &space, 127)
-    guard count == 64 else { return nil }
-    return String(decoding: space[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let owner = SymbolicLinks.read(installation.names + "/" + name)
+    return owner?.utf8.count == 64 ? owner : nil
   }
 
   // MARK: - Finding
@@ -196,7 +189,7 @@ public struct ContainerStore: Sendable {
 extension Failure {
   /// Says what to do about a full disk.
   func addingDiskRemedy() -> Failure {
-    errno == ENOSPC || errno == EDQUOT
+    errno == ErrorNumber.noSpace || errno == ErrorNumber.quotaExceeded
       ? withRemedy("free space on the file system of minidock's root, or move it with --root") : self
   }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import Linux
 
 /// Environment variables as docker's flags and images give them.
@@ -32,13 +31,13 @@ public enum Environment {
       throw Failure(.invalid, "parse", "\(flag)=\(text)", reason: "it has no name")
     }
     if text.contains("=") { return text }
-    return getenv(text).map { "\(text)=" + String(cString: $0) }
+    return Console.variable(text).map { "\(text)=" + $0 }
   }
 
   /// The entries of an `--env-file`: a line each, "#" comments, no quoting (docker's rules).
   public static func entries(file path: String) throws(Failure) -> [String] {
     guard let bytes = try Files.read(path, limit: 16 << 20) else {
-      throw Failure(errno: ENOENT, "read", "--env-file \(path)")
+      throw Failure(errno: ErrorNumber.noEntry, "read", "--env-file \(path)")
     }
     var result: [String] = []
     for (number, line) in bytes.split(

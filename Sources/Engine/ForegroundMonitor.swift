@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// The container's parent while it runs in the foreground without a terminal: relays the three streams,
@@ -12,12 +10,7 @@ struct ForegroundMonitor: ~Copyable {
 
   /// Docker's `--sig-proxy` passes on every signal that can be caught but these: the job-control
   /// bookkeeping of this process, and faults of its own.
-  static let proxied: [Int32] = (1...31).filter {
-    ![
-      SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
-      SIGABRT, SIGSYS, SIGSTKFLT,
-    ].contains($0)
-  }
+  static let proxied = Signals.catchable
 
   init(
     child: consuming Child, streams: consuming StandardStreams, signals: consuming SignalReader,
@@ -35,13 +28,9 @@ struct ForegroundMonitor: ~Copyable {
     while true {
       if status != nil && streams.isDrained { break }
       var watched = streams.interests
-      watched.append(pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0))
-      if status == nil {
-        watched.append(pollfd(fd: child.handle.raw, events: Int16(POLLIN), revents: 0))
-      }
-      if poll(&watched, nfds_t(watched.count), -1) < 0 && errno != EINTR {
-        throw .last("wait for", "container")
-      }
+      watched.append(Watch(signals.descriptor.raw))
+      if status == nil { watched.append(Watch(child.handle.raw)) }
+      try Watch.wait(&watched)
       streams.pump()
       passSignals()
       if status == nil {
@@ -55,7 +44,7 @@ struct ForegroundMonitor: ~Copyable {
 
   private func passSignals() {
     while let (signal, _) = signals.next() {
-      if proxiesSignals { _ = clx_pidfd_send_signal(child.handle.raw, signal) }
+      if proxiesSignals { Processes.signal(child.handle, signal) }
     }
   }
 }
@@ -88,19 +77,19 @@ struct StandardStreams: ~Copyable {
     errors = StreamRelay(from: err.read, to: 2)
   }
 
-  deinit { for number in given { close(number) } }
+  deinit { for number in given { ThisProcess.close(number) } }
 
   var containerEnds: [Int32] { given }
 
   /// To be called once the process has its copies: the end of a stream is seen only when no other
   /// copy is open.
   mutating func closeContainerEnds() {
-    for number in given { close(number) }
+    for number in given { ThisProcess.close(number) }
     given = []
   }
 
-  var interests: [pollfd] {
-    var list: [pollfd] = []
+  var interests: [Watch] {
+    var list: [Watch] = []
     if let interest = output.interest { list.append(interest) }
     if let interest = errors.interest { list.append(interest) }
     if let interest = input.interest { list.append(interest) }

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 import Net
 import Runtime
@@ -61,7 +59,7 @@ public struct Housekeeping {
       guard !Files.exists(store.directory(id)), !store.mayBeAlive(id) else { continue }
       if let path = store.runFile(of: id)?.cgroupPath { removeCgroup(path) }
       try? installation.networkHost().release(owner: id)
-      unlink(store.runFilePath(id))
+      try? Files.remove(store.runFilePath(id))
     }
   }
 
@@ -72,7 +70,7 @@ public struct Housekeeping {
       }
       guard let lock = try? FileLock.acquire(installation.runRoot + "/names.lock") else { return }
       defer { _ = lock }
-      if store.nameOwner(name) == owner { unlink(installation.names + "/" + name) }
+      if store.nameOwner(name) == owner { try? Files.remove(installation.names + "/" + name) }
     }
   }
 
@@ -98,8 +96,7 @@ public struct Housekeeping {
   }
 
   private func age(_ path: String) -> Int {
-    var info = stat()
-    guard stat(path, &info) == 0 else { return 0 }
-    return Int(Timestamp.now.nanoseconds / 1_000_000_000) - info.st_mtim.tv_sec
+    guard let info = try? FileStatus(path) else { return 0 }
+    return Int(Timestamp.now.nanoseconds / 1_000_000_000 - info.modified)
   }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import Image
 import Linux
 
@@ -22,7 +21,7 @@ public struct ImageResolution {
   /// The folders of bundled images beside a program: `MINIDOCK_IMAGES`, or share/minidock/images of the
   /// prefix that the program is installed under.
   public static func standardFolders() -> [String] {
-    if let folder = getenv("MINIDOCK_IMAGES") { return [String(cString: folder)] }
+    if let folder = Console.environment("MINIDOCK_IMAGES") { return [folder] }
     guard let program = try? SealedExecutable.ownPath() else { return [] }
     let prefix = Files.parent(of: Files.parent(of: program))
     return [prefix + "/share/minidock/images"]

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Image
 import Linux
 import Net
@@ -23,7 +21,7 @@ public struct Installation: Sendable {
   /// - Throws: ``Failure/Code/refused`` when a directory belongs to somebody else or is open to others
   ///   (security row 32), ``Failure/Code/refused`` without root.
   public init(root: String = defaultRoot, runRoot: String = defaultRunRoot) throws(Failure) {
-    guard geteuid() == 0 else {
+    guard ThisProcess.isRoot else {
       throw Failure(
         .refused, "start", "minidock", reason: "it needs root",
         remedy: "run it with sudo; containers without root are not supported yet")
@@ -31,13 +29,7 @@ public struct Installation: Sendable {
     self.root = try Installation.absolute(root)
     self.runRoot = try Installation.absolute(runRoot)
     for path in [self.root, self.runRoot, containers, runs, names] {
-      if mkdir(path, 0o700) < 0 {
-        if errno == ENOENT {
-          try Files.makeDirectories(path, mode: 0o700)
-        } else if errno != EEXIST {
-          throw .last("create directory", path)
-        }
-      }
+      try Files.makeDirectories(path, mode: 0o700)
     }
     for path in [self.root, self.runRoot] { try Installation.checkPrivate(path) }
   }
@@ -73,20 +65,19 @@ public struct Installation: Sendable {
     var path = path
     while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
     if path.hasPrefix("/") { return path }
-    var space = [CChar](repeating: 0, count: 4096)
-    guard let current = getcwd(&space, space.count) else { throw .last("find", "current directory") }
-    return String(cString: current) + "/" + path
+    guard let current = ThisProcess.currentDirectory else {
+      throw Failure(.notFound, "use root", path, reason: "there is no current directory")
+    }
+    return current + "/" + path
   }
 
   private static func checkPrivate(_ path: String) throws(Failure) {
-    var info = stat()
-    try check("stat", path) { lstat(path, &info) }
-    guard info.st_mode & S_IFMT == S_IFDIR, info.st_uid == geteuid(), info.st_mode & 0o022 == 0
-    else {
+    let info = try FileStatus(path, followingLinks: false)
+    guard info.kind == .directory, info.owner == 0, info.permissions & 0o022 == 0 else {
       throw Failure(
         .refused, "use", path, reason: "it is not a directory that only root can write to",
         remedy: "chown root and chmod 0700 it, or choose another --root and --runroot")
     }
-    if info.st_mode & 0o077 != 0 { try check("protect", path) { chmod(path, 0o700) } }
+    if info.permissions & 0o077 != 0 { try Files.setPermissions(path, 0o700) }
   }
 }

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Image
 import Linux
 import Runtime
@@ -103,7 +101,7 @@ struct SpecBuilder {
     if Files.exists(request.source) { return }
     guard request.createsSource else {
       throw Failure(
-        errno: ENOENT, "bind", request.source,
+        errno: ErrorNumber.noEntry, "bind", request.source,
         remedy: "create it first; -v creates a missing directory, --mount does not")
     }
     try Files.makeDirectories(request.source, mode: 0o755)
@@ -148,19 +146,17 @@ struct SpecBuilder {
       requests += try HostDevices.all().filter { !targets.contains($0.target) }
     }
     for request in requests {
-      var info = stat()
-      try check("use device", request.source) { stat(request.source, &info) }
-      let kind = info.st_mode & S_IFMT
-      guard kind == S_IFCHR || kind == S_IFBLK else {
+      let info = try FileStatus(request.source)
+      guard info.kind == .characterDevice || info.kind == .blockDevice else {
         throw Failure(.invalid, "use device", request.source, reason: "it is not a device")
       }
-      let type = kind == S_IFBLK ? "b" : "c"
-      let major = Int64(clx_major(info.st_rdev))
-      let minor = Int64(clx_minor(info.st_rdev))
+      let type = info.kind == .blockDevice ? "b" : "c"
+      let major = Int64(info.major)
+      let minor = Int64(info.minor)
       devices.append(
         Spec.Device(
           type: type, path: request.target, major: major, minor: minor,
-          fileMode: UInt32(info.st_mode & 0o7777), uid: info.st_uid, gid: info.st_gid))
+          fileMode: info.permissions, uid: info.owner, gid: info.group))
       rules.append(
         DeviceRule(allow: true, type: type, major: major, minor: minor, access: request.access))
     }
@@ -182,12 +178,11 @@ enum HostDevices {
   ) throws(Failure) {
     for name in try Files.list(folder) {
       let path = folder + "/" + name
-      var info = stat()
-      guard lstat(path, &info) == 0 else { continue }
-      switch info.st_mode & S_IFMT {
-      case S_IFDIR where !["pts", "shm", "fd", "mqueue", ".lxc", "hugepages"].contains(name):
+      guard let info = try? FileStatus(path, followingLinks: false) else { continue }
+      switch info.kind {
+      case .directory where !["pts", "shm", "fd", "mqueue", ".lxc", "hugepages"].contains(name):
         try collect(path, into: &result)
-      case S_IFCHR, S_IFBLK:
+      case .characterDevice, .blockDevice:
         let standard = ["console", "ptmx", "null", "zero", "full", "random", "urandom", "tty"]
         if folder != "/dev" || !standard.contains(name) { result.append(try DeviceRequest(path)) }
       default: continue

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// The user's side of a container's terminal: copies between the two terminals, follows the window
@@ -50,14 +48,12 @@ struct TerminalClient: ~Copyable {
     var masterOpen = true
     while true {
       var watched = [
-        pollfd(fd: monitor.descriptor.raw, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: signals.descriptor.raw, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: masterOpen ? master.raw : -1, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: readsInput ? 0 : -1, events: Int16(POLLIN), revents: 0),
+        Watch(monitor.descriptor.raw), Watch(signals.descriptor.raw),
+        Watch(masterOpen ? master.raw : -1), Watch(readsInput ? 0 : -1),
       ]
-      if poll(&watched, 4, -1) < 0 && errno != EINTR { throw .last("wait for", "terminal") }
-      if watched[2].revents != 0 { masterOpen = copyOutput(master.raw) }
-      if watched[3].revents != 0 {
+      try Watch.wait(&watched)
+      if watched[2].isReady { masterOpen = copyOutput(master.raw) }
+      if watched[3].isReady {
         switch copyInput(to: master.raw) {
         case .more: break
         case .ended: readsInput = false
@@ -68,7 +64,7 @@ struct TerminalClient: ~Copyable {
         }
       }
       pass(signals, process, master.raw)
-      if watched[0].revents != 0 {
+      if watched[0].isReady {
         while masterOpen { masterOpen = copyOutput(master.raw) }
         guard let last = try monitor.receive() else { throw TerminalClient.monitorGone }
         switch try MonitorMessage(last.bytes) {
@@ -85,19 +81,12 @@ struct TerminalClient: ~Copyable {
     Terminal.setSize(size, of: master)
   }
 
-  // False at the end of the terminal: EIO when its last user has gone, or nothing left after the end.
+  // False at the end of the terminal: its last user has gone, or nothing is left after the end.
   private func copyOutput(_ master: Int32) -> Bool {
-    var state = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-    guard poll(&state, 1, 0) > 0 else { return false }
-    var space = [UInt8](repeating: 0, count: 32 << 10)
-    let count = read(master, &space, space.count)
-    guard count > 0 else { return count < 0 && errno == EINTR }
-    return space.withUnsafeBytes { bytes in
-      do throws(Failure) {
-        try writeAll(1, UnsafeRawBufferPointer(rebasing: bytes[..<count]))
-        return true
-      } catch { return false }
-    }
+    guard Watch.hasInput(master), let bytes = try? readSome(master, limit: 32 << 10),
+      !bytes.isEmpty
+    else { return false }
+    return (try? bytes.withBytes { (bytes) throws(Failure) in try writeAll(1, bytes) }) != nil
   }
 
   private enum Input {
@@ -107,30 +96,22 @@ struct TerminalClient: ~Copyable {
   }
 
   private mutating func copyInput(to master: Int32) -> Input {
-    var space = [UInt8](repeating: 0, count: 4096)
-    let count = read(0, &space, space.count)
-    if count < 0 && (errno == EINTR || errno == EAGAIN) { return .more }
-    guard count > 0 else {
+    guard let input = try? readSome(0, limit: 4096), !input.isEmpty else {
       // The end of a piped input is the terminal's end-of-file character.
-      _ = write(master, [4], 1)
+      _ = try? [UInt8(4)].withBytes { (bytes) throws(Failure) in try writeAll(master, bytes) }
       return .ended
     }
-    let (passed, isDetached) = keys.filter(space[..<count])
-    if !passed.isEmpty {
-      let isWritten: Bool = passed.withUnsafeBytes { bytes in
-        do throws(Failure) {
-          try writeAll(master, bytes)
-          return true
-        } catch { return false }
-      }
-      if !isWritten { return .ended }
+    let (passed, isDetached) = keys.filter(input[...])
+    let isWritten: Void? = try? passed.withBytes { (bytes) throws(Failure) in
+      try writeAll(master, bytes)
     }
+    if isWritten == nil { return .ended }
     return isDetached ? .detached : .more
   }
 
   private func pass(_ signals: borrowing SignalReader, _ process: ProcessIdentity, _ master: Int32) {
     while let (signal, _) = signals.next() {
-      if signal == SIGWINCH {
+      if signal == Signal.windowChange {
         copySize(to: master)
       } else if proxiesSignals {
         _ = try? Processes.signal(process, signal)

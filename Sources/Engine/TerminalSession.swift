@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 import Runtime
 
@@ -27,7 +25,7 @@ enum TerminalSession {
     let monitor = try Processes.fork {
       TerminalMonitor.main(moved.take()!, client: MessageSocket(Descriptor(owning: monitorEnd)))
     }
-    close(monitorEnd)
+    ThisProcess.close(monitorEnd)
     // Only the monitor's copy of its end may be open, or its death would go unnoticed.
     let near = try pair.near.descriptor.duplicate()
     _ = consume pair
@@ -87,13 +85,13 @@ enum TerminalMonitor {
     _ runner: consuming ContainerRunner, client: consuming MessageSocket
   ) -> Int32 {
     // The user's terminal must not reach this process, nor its end end it.
-    _ = clx_set_controlling_session()
-    signal(SIGHUP, SIG_IGN)
+    ThisProcess.leadSession()
+    ThisProcess.handle(Signal.hangup, ignoring: true)
     let installation = runner.installation
     do throws(Failure) {
       let null = try Descriptor.open("/dev/null", .readWrite)
       var started = try runner.start(stdio: [null.raw, null.raw, null.raw])
-      for number in 0...2 as ClosedRange<Int32> { dup2(null.raw, number) }
+      for number in 0...2 as ClosedRange<Int32> { try ThisProcess.place(null.raw, at: number) }
       let end = ContainerEnd(
         installation: installation, record: started.record, cgroup: started.cgroup)
       guard let master = started.terminal.take() else {
@@ -118,20 +116,14 @@ enum TerminalMonitor {
     for child: borrowing Descriptor, _ master: Int32, _ client: Int32
   ) throws(Failure) -> ExitStatus {
     var hasClient = true
-    var space = [UInt8](repeating: 0, count: 16 << 10)
     while true {
-      var watched = [
-        pollfd(fd: child.raw, events: Int16(POLLIN), revents: 0),
-        // Once the client is gone its socket reports that for ever; then the terminal is watched.
-        hasClient
-          ? pollfd(fd: client, events: 0, revents: 0)
-          : pollfd(fd: master, events: Int16(POLLIN), revents: 0),
-      ]
-      if poll(&watched, 2, -1) < 0 { continue }
+      // Once the client is gone its socket reports that for ever; then the terminal is watched.
+      var watched = [Watch(child.raw), Watch(hasClient ? client : master)]
+      try Watch.wait(&watched)
       if let status = try Processes.wait(pidfd: child, hang: false) { return status }
       if hasClient {
-        hasClient = Int32(watched[1].revents) & (POLLHUP | POLLERR) == 0
-      } else if watched[1].revents != 0, read(master, &space, space.count) < 0, errno == EIO {
+        hasClient = !watched[1].isReady
+      } else if watched[1].isReady, !Terminal.discardInput(master) {
         // Every process has closed the terminal: only the end of the container is left to wait for.
         return try Processes.wait(pidfd: child)!
       }

@@ -83,8 +83,12 @@ public struct ImageStore: Sendable {
     } else {
       record = try repair(id, bytes)
     }
-    record.names = record.names.filter { $0 == known || target(of: $0)?.id == id }
-    record.names.sort { $0.canonical < $1.canonical }
+    let digits = id.hex.utf8
+    record.names = record.names.filter { name in
+      if name == known { return true }
+      return SymbolicLinks.read(namePath(name))?.utf8.starts(with: digits) ?? false
+    }
+    if record.names.count > 1 { record.names.sort { $0.canonical < $1.canonical } }
     return record
   }
 

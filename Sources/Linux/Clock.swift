@@ -29,21 +29,33 @@ public struct Timestamp: Sendable, Equatable, Comparable, Hashable {
       let digits = String(number)
       return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
-    let date = "\(pad(Int(fields.tm_year) + 1900, 4))-\(pad(Int(fields.tm_mon) + 1, 2))-\(pad(Int(fields.tm_mday), 2))"
-    let time = "\(pad(Int(fields.tm_hour), 2)):\(pad(Int(fields.tm_min), 2)):\(pad(Int(fields.tm_sec), 2))"
+    let date =
+      "\(pad(Int(fields.tm_year) + 1900, 4))-\(pad(Int(fields.tm_mon) + 1, 2))-\(pad(Int(fields.tm_mday), 2))"
+    let time =
+      "\(pad(Int(fields.tm_hour), 2)):\(pad(Int(fields.tm_min), 2)):\(pad(Int(fields.tm_sec), 2))"
     return "\(date)T\(time).\(pad(Int(part), 9))Z"
   }
 
-  /// Parses RFC 3339 with any number of fraction digits and "Z" or a numeric offset.
+  /// Parses RFC 3339 with any number of fraction digits and "Z" or a numeric offset; nil for anything
+  /// else. A moment that 64 bits cannot count in nanoseconds becomes the nearest that they can: images
+  /// carry Go's zero time, "0001-01-01T00:00:00Z".
   public init?(_ text: String) {
-    let bytes = Array(text.utf8)
-    func number(_ range: Range<Int>) -> Int? {
-      guard range.upperBound <= bytes.count else { return nil }
-      return Int(String(decoding: bytes[range], as: UTF8.self))
+    var rest = Array(text.utf8)[...]
+    func number(_ digits: Int, _ range: ClosedRange<Int>) -> Int? {
+      let part = rest.prefix(digits)
+      guard part.count == digits, part.allSatisfy({ (48...57).contains($0) }) else { return nil }
+      rest.removeFirst(digits)
+      let value = part.reduce(0) { $0 * 10 + Int($1 - 48) }
+      return range.contains(value) ? value : nil
     }
-    guard bytes.count >= 20, let year = number(0..<4), let month = number(5..<7),
-      let day = number(8..<10), let hour = number(11..<13), let minute = number(14..<16),
-      let second = number(17..<19)
+    func take(_ choice: String) -> Bool {
+      guard let first = rest.first, choice.utf8.contains(first) else { return false }
+      rest.removeFirst()
+      return true
+    }
+    guard let year = number(4, 0...9999), take("-"), let month = number(2, 1...12), take("-"),
+      let day = number(2, 1...31), take("Tt "), let hour = number(2, 0...23), take(":"),
+      let minute = number(2, 0...59), take(":"), let second = number(2, 0...60)
     else { return nil }
     var fields = tm()
     fields.tm_year = Int32(year - 1900)
@@ -52,28 +64,43 @@ public struct Timestamp: Sendable, Equatable, Comparable, Hashable {
     fields.tm_hour = Int32(hour)
     fields.tm_min = Int32(minute)
     fields.tm_sec = Int32(second)
-    var index = 19
     var fraction: Int64 = 0
-    if bytes[index] == UInt8(ascii: ".") {
-      index += 1
+    if take(".") {
       var scale: Int64 = 100_000_000
-      while index < bytes.count, (48...57).contains(bytes[index]) {
-        fraction += Int64(bytes[index] - 48) * scale
+      guard let first = rest.first, (48...57).contains(first) else { return nil }
+      while let digit = rest.first, (48...57).contains(digit) {
+        rest.removeFirst()
+        fraction += Int64(digit - 48) * scale
         scale /= 10
-        index += 1
       }
     }
     var offset = 0
-    if index < bytes.count, bytes[index] == UInt8(ascii: "+") || bytes[index] == UInt8(ascii: "-") {
-      guard let hours = number((index + 1)..<(index + 3)),
-        let minutes = number((index + 4)..<(index + 6))
-      else { return nil }
-      offset = (hours * 60 + minutes) * 60 * (bytes[index] == UInt8(ascii: "+") ? 1 : -1)
+    let isEast = rest.first == UInt8(ascii: "+")
+    if take("+-") {
+      guard let hours = number(2, 0...23), take(":"), let minutes = number(2, 0...59) else {
+        return nil
+      }
+      offset = (hours * 60 + minutes) * (isEast ? 60 : -60)
+    } else if !take("Zz") {
+      return nil
     }
-    nanoseconds = (Int64(timegm(&fields)) - Int64(offset)) * 1_000_000_000 + fraction
+    guard rest.isEmpty else { return nil }
+    let seconds = Int64(timegm(&fields)) - Int64(offset)
+    let limit = Int64.max / 1_000_000_000
+    nanoseconds =
+      seconds >= limit
+      ? .max : seconds < -limit ? .min : seconds * 1_000_000_000 + fraction
   }
 
   public static func < (a: Timestamp, b: Timestamp) -> Bool { a.nanoseconds < b.nanoseconds }
+
+  /// Whole seconds from another moment to this one, however far apart the two are.
+  public func seconds(since other: Timestamp) -> Int64 {
+    let (difference, isTooFar) = nanoseconds.subtractingReportingOverflow(other.nanoseconds)
+    return isTooFar
+      ? nanoseconds / 1_000_000_000 - other.nanoseconds / 1_000_000_000
+      : difference / 1_000_000_000
+  }
 
   /// Nanoseconds of a clock that never jumps, for measuring.
   public static var monotonic: UInt64 {

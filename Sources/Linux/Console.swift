@@ -11,6 +11,9 @@ public enum Console {
   /// Prints a line to standard error.
   public static func error(_ text: String) { write(text + "\n", to: 2) }
 
+  /// A variable of the environment, even an empty one; nil when it is not set.
+  public static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
   /// A variable of the environment; nil when it is not set or empty.
   public static func environment(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }

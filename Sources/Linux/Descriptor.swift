@@ -26,6 +26,14 @@ public struct Descriptor: ~Copyable, Sendable {
       })
   }
 
+  /// A copy of a descriptor that somebody else owns.
+  public static func duplicate(of number: Int32) throws(Failure) -> Descriptor {
+    Descriptor(
+      owning: try check("duplicate", "descriptor \(number)") {
+        clx_fcntl(number, F_DUPFD_CLOEXEC, 3)
+      })
+  }
+
   /// `fstat(2)` of the open file.
   public func status() throws(Failure) -> stat {
     var info = stat()
@@ -115,6 +123,19 @@ public func readBytes(
   try checkCount("read", "descriptor \(descriptor)") {
     Glibc.read(descriptor, buffer.baseAddress, buffer.count)
   }
+}
+
+/// Reads what is there, at most `limit` bytes; nothing at the end.
+public func readSome(_ descriptor: Int32, limit: Int) throws(Failure) -> [UInt8] {
+  var bytes = [UInt8](repeating: 0, count: limit)
+  var count = 0
+  var failure: Failure?
+  bytes.withUnsafeMutableBytes { space in
+    do throws(Failure) { count = try readBytes(descriptor, into: space) } catch { failure = error }
+  }
+  if let failure { throw failure }
+  bytes.removeLast(limit - count)
+  return bytes
 }
 
 /// Writes all bytes, however many calls that takes.

@@ -17,4 +17,18 @@ public enum ErrorNumber {
   public static let noDevice = ENODEV
   /// ENOENT.
   public static let noEntry = ENOENT
+  /// EACCES: permission denied.
+  public static let accessDenied = EACCES
+  /// ELOOP: a link where none may be followed.
+  public static let linkLoop = ELOOP
+  /// ENOEXEC: not in a format that can be executed.
+  public static let noExecutable = ENOEXEC
+  /// ENOSPC: no space left on the device.
+  public static let noSpace = ENOSPC
+  /// ENOTDIR: not a directory.
+  public static let notDirectory = ENOTDIR
+  /// EPERM: operation not permitted.
+  public static let notPermitted = EPERM
+  /// EDQUOT: disk quota exceeded.
+  public static let quotaExceeded = EDQUOT
 }

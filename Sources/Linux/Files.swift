@@ -89,6 +89,11 @@ public enum Files {
     return names
   }
 
+  /// Sets permission bits (chmod(2)).
+  public static func setPermissions(_ path: String, _ mode: UInt32) throws(Failure) {
+    try check("change mode of", path) { chmod(path, mode_t(mode)) }
+  }
+
   /// Renames, replacing what is at `target`.
   public static func rename(_ source: String, to target: String) throws(Failure) {
     try check("rename \(source) to", target) { Glibc.rename(source, target) }

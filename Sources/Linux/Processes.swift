@@ -109,6 +109,11 @@ public enum Processes {
     return true
   }
 
+  /// Sends a signal to the process behind a pidfd (Linux 5.1); one that has ended gets none.
+  public static func signal(_ handle: borrowing Descriptor, _ signal: Int32) {
+    _ = clx_pidfd_send_signal(handle.raw, signal)
+  }
+
   /// fork(2): runs `body` in the child, which ends with its result. The caller must have no thread.
   public static func fork(_ body: () -> Int32) throws(Failure) -> Child {
     var pidfd: Int32 = -1

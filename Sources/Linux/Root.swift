@@ -46,6 +46,18 @@ public struct Root: ~Copyable, Sendable {
     }
   }
 
+  /// Opens an existing file for writing, following no link and staying on the root's file system.
+  public func openForWriting(_ path: String) throws(Failure) -> Descriptor {
+    try open(path, flags: O_WRONLY, noSymlinks: true, noCrossing: true)
+  }
+
+  /// A directory that must be there and be reached without any link (O_PATH).
+  ///
+  /// - Throws: ENOENT when nothing is there; ENOTDIR or ELOOP when it is something else.
+  public func plainDirectory(_ path: String) throws(Failure) -> Descriptor {
+    try open(path, flags: CLX_O_PATH_ | O_DIRECTORY | O_NOFOLLOW, noSymlinks: true)
+  }
+
   /// A location inside the root (O_PATH), following links within it.
   public func locate(_ path: String, noSymlinks: Bool = false) throws(Failure) -> Descriptor {
     let links = noSymlinks ? O_NOFOLLOW : 0
@@ -59,7 +71,7 @@ public struct Root: ~Copyable, Sendable {
   public func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws(Failure) -> Descriptor {
     do throws(Failure) {
       return try open(path, flags: CLX_O_PATH_ | O_DIRECTORY)
-    } catch where error.errno == ENOENT {}
+    } catch  where error.errno == ENOENT {}
     let (parent, leaf) = Root.split(path)
     guard !leaf.isEmpty else {
       throw Failure(errno: ENOENT, "create directory", name + "/" + path)
@@ -73,7 +85,7 @@ public struct Root: ~Copyable, Sendable {
 
   /// Makes an empty file at `path` (with its parents) unless something is there; returns its location.
   public func makeFile(_ path: String, mode: UInt32 = 0o644) throws(Failure) -> Descriptor {
-    do throws(Failure) { return try locate(path) } catch where error.errno == ENOENT {}
+    do throws(Failure) { return try locate(path) } catch  where error.errno == ENOENT {}
     let (parent, leaf) = Root.split(path)
     let above = try makeDirectory(parent)
     let fd = clx_open(above.raw, leaf, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode)
@@ -89,7 +101,7 @@ public struct Root: ~Copyable, Sendable {
     let file: Descriptor
     do throws(Failure) {
       file = try open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
-    } catch where error.errno == ENOENT || error.errno == ENOTDIR {
+    } catch  where error.errno == ENOENT || error.errno == ENOTDIR {
       return nil
     }
     let info = try file.status()
@@ -103,12 +115,22 @@ public struct Root: ~Copyable, Sendable {
   }
 
   /// Splits "a/b/c" into ("a/b", "c"); slashes at the end do not count.
+  ///
+  /// By bytes, as the kernel does: a slash with a combining accent after it is one Character, and a
+  /// leaf that kept such a slash would be looked up outside of the root's confinement (row 9).
   static func split(_ path: String) -> (parent: String, leaf: String) {
-    var trimmed = path[...]
-    while trimmed.hasSuffix("/") { trimmed.removeLast() }
-    guard let slash = trimmed.lastIndex(of: "/") else { return (".", String(trimmed)) }
-    let parent = trimmed[..<slash]
-    return (parent.isEmpty ? "/" : String(parent), String(trimmed[trimmed.index(after: slash)...]))
+    let slash = UInt8(ascii: "/")
+    var trimmed = path.utf8[...]
+    while trimmed.last == slash { trimmed.removeLast() }
+    guard let cut = trimmed.lastIndex(of: slash) else {
+      return (".", String(decoding: trimmed, as: UTF8.self))
+    }
+    let parent = trimmed[..<cut]
+    let leaf = trimmed[trimmed.index(after: cut)...]
+    return (
+      parent.isEmpty ? "/" : String(decoding: parent, as: UTF8.self),
+      String(decoding: leaf, as: UTF8.self)
+    )
   }
 }
 

@@ -10,6 +10,15 @@ public enum Signals {
     "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
   ]
 
+  /// Signals that can be taken and passed on: all but those that cannot be caught, that tell of this
+  /// process's own children and pipes, or of faults of its own.
+  public static let catchable: [Int32] = (1...31).filter {
+    ![
+      SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+      SIGABRT, SIGSYS, SIGSTKFLT,
+    ].contains($0)
+  }
+
   /// The number of "TERM", "SIGTERM", "term", "15" or "RTMIN+3"; nil when there is no such signal.
   public static func number(_ text: String) -> Int32? {
     if let number = Int32(text) { return (1...64).contains(number) ? number : nil }
@@ -23,8 +32,10 @@ public enum Signals {
     where name.hasPrefix(base) {
       let rest = name.dropFirst(base.count)
       if rest.isEmpty { return number }
-      guard let offset = Int32(rest), offset.signum() == sign || offset == 0 else { return nil }
-      return (34...64).contains(number + offset) ? number + offset : nil
+      guard rest.hasPrefix(sign > 0 ? "+" : "-"), let offset = Int32(rest),
+        (-30...30).contains(offset)
+      else { return nil }
+      return number + offset
     }
     return nil
   }

@@ -44,6 +44,14 @@ public enum Terminal {
     return TerminalPair(master: master, peer: Descriptor(owning: peer))
   }
 
+  /// Reads what there is and drops it.
+  ///
+  /// - Returns: false when the terminal has no user any more (EIO).
+  public static func discardInput(_ descriptor: Int32) -> Bool {
+    var space = [UInt8](repeating: 0, count: 16 << 10)
+    return read(descriptor, &space, space.count) >= 0 || Glibc.errno != EIO
+  }
+
   /// Makes a terminal the controlling one of this process, which must lead a session without one.
   public static func makeControlling(_ descriptor: Int32) throws(Failure) {
     try check("set controlling terminal") { clx_ioctl_value(descriptor, CLX_TIOCSCTTY, 0) }

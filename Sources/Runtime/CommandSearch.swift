@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// Finding and executing the command, with docker's distinction between "not found" (127) and "not
@@ -13,24 +11,21 @@ struct CommandSearch {
     guard let command = arguments.first, !command.isEmpty else {
       throw Failure(.commandNotFound, "execute", reason: "no command was given")
     }
-    var argv = arguments.map { strdup($0) } + [nil]
-    var envp = environment.map { strdup($0) } + [nil]
-    defer { for pointer in argv + envp { free(pointer) } }
     SignalReader.unblockAll()
     // Whatever is open beyond the standard three ends with the exec (security row 2).
-    _ = clx_close_range(3, ~0, true)
+    ThisProcess.closeDescriptors(from: 3, atExec: true)
     var worst = Failure(
       .commandNotFound, "execute", command, reason: "no such file in the container's PATH",
       remedy: "check the command's spelling and the image's PATH")
     for candidate in candidates(for: command) {
-      execve(candidate, &argv, &envp)
-      let number = errno
-      if number == ENOENT || number == ENOTDIR {
-        if access(candidate, F_OK) == 0 { worst = missingInterpreter(candidate) }
+      let number = ThisProcess.execute(
+        candidate, arguments: arguments, environment: environment)
+      if number == ErrorNumber.noEntry || number == ErrorNumber.notDirectory {
+        if Files.exists(candidate) { worst = missingInterpreter(candidate) }
         continue
       }
       worst = failure(candidate, number)
-      if number != EACCES { break }
+      if number != ErrorNumber.accessDenied { break }
     }
     throw worst
   }
@@ -55,14 +50,13 @@ struct CommandSearch {
 
   private func failure(_ candidate: String, _ number: Int32) -> Failure {
     switch number {
-    case EACCES:
-      var info = stat()
-      let isDirectory = stat(candidate, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+    case ErrorNumber.accessDenied:
+      let isDirectory = (try? FileStatus(candidate))?.kind == .directory
       return Failure(
         .notExecutable, "execute", candidate,
         reason: isDirectory ? "it is a directory" : "permission denied",
         remedy: isDirectory ? "" : "the file is not executable for this user")
-    case ENOEXEC:
+    case ErrorNumber.noExecutable:
       return Failure(
         .notExecutable, "execute", candidate, reason: "exec format error",
         remedy: "it is no program for this machine's architecture, or a script without #!")

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// `minidock init`: the first process of a container, from the clone to the command's exec.
@@ -20,12 +18,12 @@ public struct ContainerInit: ~Copyable {
   public static func main() -> Int32 {
     // Nothing that the parent left open reaches the container (CVE-2024-21626, security row 2), and
     // nobody in it may look into this process before the exec (row 1).
-    _ = clx_close_range(4, ~0, true)
-    _ = clx_fcntl(socketNumber, F_SETFD, Int(FD_CLOEXEC))
-    _ = clx_prctl(4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0)
+    ThisProcess.closeDescriptors(from: 4, atExec: true)
+    ThisProcess.closeAtExec(socketNumber)
+    ThisProcess.forbidInspection()
     // A container never outlives the monitor that is its parent.
-    _ = clx_prctl(1 /* PR_SET_PDEATHSIG */, UInt(SIGKILL), 0, 0, 0)
-    signal(SIGPIPE, SIG_DFL)
+    try? ThisProcess.setParentDeathSignal(Signal.kill)
+    ThisProcess.handle(Signal.pipe, ignoring: false)
     var container = ContainerInit(
       socket: MessageSocket(Descriptor(owning: socketNumber)))
     do throws(Failure) {
@@ -50,12 +48,15 @@ public struct ContainerInit: ~Copyable {
     plan = received
     try makeNamespaces()
     try makeRootFilesystem()
-    try setKernelParameters()
+    if !plan.hostname.isEmpty { try ThisProcess.setHostName(plan.hostname) }
+    if !plan.domainname.isEmpty { try ThisProcess.setDomainName(plan.domainname) }
     try send(.ready)
     guard case .go = try receive() else {
       throw Failure(.corrupt, "start container", reason: "unexpected message")
     }
     mark("wait for network")
+    // Only now are there links whose parameters can be set.
+    try Sysctls.apply(plan.sysctls)
     try ProcessStart(plan: plan.process, socket: socket.descriptor.raw).execute()
   }
 
@@ -92,23 +93,8 @@ public struct ContainerInit: ~Copyable {
     if let size = plan.process.terminalSize { Terminal.setSize(size, of: terminal.master.raw) }
     try socket.send(InitMessage.terminal.bytes, descriptors: [terminal.master.raw])
     for number in 0...2 as ClosedRange<Int32> {
-      try check("use terminal") { dup2(terminal.peer.raw, number) }
+      try ThisProcess.place(terminal.peer.raw, at: number)
     }
-  }
-
-  private mutating func setKernelParameters() throws(Failure) {
-    if !plan.hostname.isEmpty {
-      try check("set host name", plan.hostname) {
-        clx_sethostname(plan.hostname, plan.hostname.utf8.count)
-      }
-    }
-    if !plan.domainname.isEmpty {
-      try check("set domain name", plan.domainname) {
-        clx_setdomainname(plan.domainname, plan.domainname.utf8.count)
-      }
-    }
-    try Sysctls.apply(plan.sysctls)
-    mark("kernel parameters")
   }
 
   // MARK: - Messages
@@ -116,7 +102,7 @@ public struct ContainerInit: ~Copyable {
   private func receive() throws(Failure) -> InitMessage {
     guard let message = try socket.receive() else {
       // The parent is gone: nobody would wait for this container.
-      Glibc._exit(125)
+      exitProcess(125)
     }
     return try InitMessage(message.bytes)
   }

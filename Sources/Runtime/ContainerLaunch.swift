@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// The parent's side of starting a container: spawns `minidock init` and follows the exchange of
@@ -37,7 +35,7 @@ public struct ContainerLaunch: ~Copyable {
     spawn.arguments = ["minidock", "init"]
     spawn.stdio = stdio
     var joins: [Int32] = []
-    defer { for number in joins { close(number) } }
+    defer { for number in joins { ThisProcess.close(number) } }
     var group: Descriptor?
     if let directory = cgroup?.directoryForClone {
       let opened = try Descriptor.open(directory, .directory)

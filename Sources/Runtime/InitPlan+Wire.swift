@@ -80,6 +80,7 @@ extension WireWriter {
     put(process.uid)
     put(process.gid)
     put(process.groups) { $0.put($1) }
+    put(process.groupTexts)
     put(process.umask)
     let sets = process.capabilities
     for mask in [sets.bounding, sets.effective, sets.permitted, sets.inheritable, sets.ambient] {
@@ -179,6 +180,7 @@ extension ProcessPlan {
     uid = try reader.get()
     gid = try reader.get()
     groups = try reader.getList { (reader) throws(Failure) in try reader.get() }
+    groupTexts = try reader.getStrings()
     umask = try reader.get()
     capabilities.bounding = try reader.get()
     capabilities.effective = try reader.get()

@@ -46,6 +46,8 @@ public struct ProcessPlan: Sendable, Equatable {
   public var uid: UInt32 = 0
   public var gid: UInt32 = 0
   public var groups: [UInt32] = []
+  /// Further groups as text, looked up like the user.
+  public var groupTexts: [String] = []
   public var umask: UInt32 = 0o022
   public var capabilities = CapabilityMasks()
   public var noNewPrivileges = false

@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// Carries out mount steps below a container's root, before pivot_root, in its own mount namespace.
@@ -71,10 +69,9 @@ struct MountExecutor: ~Copyable {
     let isFixed = ["proc", "sysfs"].contains(type) || target == "/dev" || target.hasPrefix("/dev/")
     if isFixed {
       do throws(Failure) {
-        return try root.open(
-          target, flags: Int32(CLX_O_PATH) | O_DIRECTORY | O_NOFOLLOW, noSymlinks: true)
-      } catch where error.errno == ENOENT {
-      } catch where error.errno == ENOTDIR || error.errno == ELOOP {
+        return try root.plainDirectory(target)
+      } catch where error.errno == ErrorNumber.noEntry {
+      } catch where error.errno == ErrorNumber.notDirectory || error.errno == ErrorNumber.linkLoop {
         throw Failure(
           .refused, "mount \(type) on", target,
           reason: "the image has something else than a directory there")
@@ -87,9 +84,9 @@ struct MountExecutor: ~Copyable {
     _ source: String, to target: String, _ options: BindOptions
   ) throws(Failure) {
     let clone = try DetachedMount.clone(path: source, recursive: options.recursive)
-    let isDirectory = try clone.descriptor.status().st_mode & S_IFMT == S_IFDIR
+    let isDirectory = try clone.descriptor.fileStatus().kind == .directory
     let location = isDirectory ? try root.makeDirectory(target) : try root.makeFile(target)
-    if !isDirectory, try location.status().st_mode & S_IFMT == S_IFDIR {
+    if !isDirectory, try location.fileStatus().kind == .directory {
       throw Failure(
         .invalid, "bind \(source) to", target, reason: "the source is a file, the target a directory")
     }
@@ -109,51 +106,35 @@ struct MountExecutor: ~Copyable {
     _ path: String, _ kind: DeviceKind, _ major: UInt32, _ minor: UInt32, _ mode: UInt32,
     _ uid: UInt32, _ gid: UInt32
   ) throws(Failure) {
-    let (parent, name) = try parentInDev(of: path)
-    let type: mode_t =
-      switch kind {
-      case .character: S_IFCHR
-      case .block: S_IFBLK
-      case .fifo: S_IFIFO
-      }
-    if mknodat(parent, name, type | (mode & 0o7777), clx_makedev(major, minor)) < 0 {
-      guard errno == EEXIST else { throw .last("create device", path) }
-      unlinkat(parent, name, 0)
-      try check("create device", path) {
-        mknodat(parent, name, type | (mode & 0o7777), clx_makedev(major, minor))
-      }
-    }
-    if uid != 0 || gid != 0 {
-      try check("change owner of", path) { fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) }
-    }
+    let (folder, name) = try MountExecutor.split(path)
+    let parent = try openBelowDev(folder, path)
+    try parent.makeNode(name, kind.fileKind, mode: mode, major: major, minor: minor)
+    if uid != 0 || gid != 0 { try parent.changeOwner(name, uid: uid, gid: gid) }
   }
 
   private func makeLink(to target: String, at path: String) throws(Failure) {
-    let (parent, name) = try parentInDev(of: path)
-    if symlinkat(target, parent, name) < 0 && errno != EEXIST { throw .last("create link", path) }
+    let (folder, name) = try MountExecutor.split(path)
+    try openBelowDev(folder, path).makeLink(name, to: target)
   }
 
-  // The tmpfs is minidock's own and nobody else can reach it yet, so names below it need no care but
-  // for the folders of a nested path such as /dev/net/tun.
-  private func parentInDev(of path: String) throws(Failure) -> (Int32, String) {
-    guard let device = devNumber, path.hasPrefix("/dev/") else {
-      throw Failure(.invalid, "create", path, reason: "it is not below a /dev of the container's own")
-    }
-    var parent = device
+  // "/dev/net/tun" is ("net", "tun").
+  private static func split(_ path: String) throws(Failure) -> ([String], String) {
     let components = path.dropFirst(5).split(separator: "/").map(String.init)
-    guard let name = components.last, !components.contains(".."), !components.contains(".") else {
-      throw Failure(.invalid, "create", path, reason: "it is no plain path")
+    guard path.hasPrefix("/dev/"), let name = components.last, !components.contains(".."),
+      !components.contains(".")
+    else { throw Failure(.invalid, "create", path, reason: "it is no plain path below /dev") }
+    return (components.dropLast(), name)
+  }
+
+  // The tmpfs is minidock's own and nobody else can reach it yet, so that its folders are safe to make
+  // one after the other.
+  private func openBelowDev(_ folders: [String], _ path: String) throws(Failure) -> Descriptor {
+    guard let number = devNumber else {
+      throw Failure(.invalid, "create", path, reason: "the container has no /dev of its own")
     }
-    for component in components.dropLast() {
-      if mkdirat(parent, component, 0o755) < 0 && errno != EEXIST {
-        throw .last("create directory of", path)
-      }
-      let next = clx_open(parent, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
-      if next < 0 { throw .last("open directory of", path) }
-      // The few descriptors of nested device folders end with the process's exec.
-      parent = next
-    }
-    return (parent, name)
+    var directory = try Descriptor.duplicate(of: number)
+    for folder in folders { directory = try directory.makeDirectory(folder) }
+    return directory
   }
 
   private mutating func attachConsole() throws(Failure) {
@@ -162,9 +143,7 @@ struct MountExecutor: ~Copyable {
     }
     let pts = devpts.take()!
     let pair = try Terminal.openPair(devpts: pts)
-    let fd = clx_open(device, "console", O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0o620)
-    if fd < 0 { throw .last("create", "/dev/console") }
-    let location = Descriptor(owning: fd)
+    let location = try Descriptor.duplicate(of: device).open("console", .createNew(mode: 0o620))
     let clone = try DetachedMount.clone(pair.peer, object: "/dev/console")
     try clone.attach(to: location, object: "/dev/console")
     terminal = consume pair
@@ -174,7 +153,7 @@ struct MountExecutor: ~Copyable {
 
   private mutating func mask(_ path: String) throws(Failure) {
     guard let location = try existing(path) else { return }
-    let isDirectory = try location.status().st_mode & S_IFMT == S_IFDIR
+    let isDirectory = try location.fileStatus().kind == .directory
     if isDirectory {
       // Kernels before 6.15 clone attached mounts only: the first mask is the original.
       if emptyNumber < 0 {
@@ -199,11 +178,9 @@ struct MountExecutor: ~Copyable {
     guard let device = devNumber else {
       throw Failure(.invalid, "mask path", reason: "the container has no /dev of its own")
     }
-    let fd = clx_open(device, "null", Int32(CLX_O_PATH) | O_NOFOLLOW | O_CLOEXEC, 0)
-    if fd < 0 { throw .last("open", "/dev/null") }
-    let null = Descriptor(owning: fd)
-    let info = try null.status()
-    guard info.st_mode & S_IFMT == S_IFCHR, info.st_rdev == clx_makedev(1, 3) else {
+    let null = try Descriptor.duplicate(of: device).open("null", .path)
+    let info = try null.fileStatus()
+    guard info.kind == .characterDevice, info.major == 1, info.minor == 3 else {
       throw Failure(.refused, "mask path", "/dev/null", reason: "it is not the null device")
     }
     return null
@@ -220,7 +197,7 @@ struct MountExecutor: ~Copyable {
   private func existing(_ path: String) throws(Failure) -> Descriptor? {
     do throws(Failure) {
       return try root.locate(path, noSymlinks: path.hasPrefix("/proc"))
-    } catch where error.errno == ENOENT || error.errno == ENOTDIR {
+    } catch where error.errno == ErrorNumber.noEntry || error.errno == ErrorNumber.notDirectory {
       return nil
     }
   }

@@ -41,6 +41,14 @@ public enum DeviceKind: UInt8, Sendable {
   case character
   case block
   case fifo
+
+  var fileKind: FileStatus.Kind {
+    switch self {
+    case .character: .characterDevice
+    case .block: .blockDevice
+    case .fifo: .fifo
+    }
+  }
 }
 
 /// Where the container's root file system comes from.

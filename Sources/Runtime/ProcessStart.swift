@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// The last steps of a process in a container: from the runtime's rights to the command's.
@@ -19,14 +17,14 @@ struct ProcessStart {
     try setSession()
     try setLimits()
     try enterWorkingDirectory(root)
-    Glibc.umask(mode_t(plan.umask))
+    ThisProcess.setMask(plan.umask)
     let loadsEarly = plan.seccomp != nil && !plan.noNewPrivileges
     try CapabilitySets.dropBounding(keeping: plan.capabilities.bounding)
     if loadsEarly, let filter = plan.seccomp { try Seccomp.install(filter) }
     try become(user)
     try CapabilitySets.apply(plan.capabilities)
     if plan.noNewPrivileges {
-      try check("set no_new_privs") { clx_prctl(38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0) }
+      try ThisProcess.setNoNewPrivileges()
     }
     if !loadsEarly, let filter = plan.seccomp { try Seccomp.install(filter) }
     try bindToParent()
@@ -37,35 +35,35 @@ struct ProcessStart {
 
   private func resolveUser(_ root: borrowing Root) throws(Failure) -> ResolvedUser {
     let lookup = try UserLookup(root: root)
-    if let text = plan.userText {
-      var user = try lookup.resolve(text)
-      user.groups += plan.groups
-      return user
+    var user = try lookup.resolve(plan.userText ?? String(plan.uid))
+    if plan.userText == nil {
+      user.gid = plan.gid
+      user.groups = []
     }
-    var user = try lookup.resolve(String(plan.uid))
-    user.gid = plan.gid
-    user.groups = plan.groups
+    user.groups += plan.groups
+    for text in plan.groupTexts {
+      let group = try lookup.findGroup(text, in: text)
+      if !user.groups.contains(group) { user.groups.append(group) }
+    }
     return user
   }
 
   private func setSession() throws(Failure) {
     // A session of its own: no terminal of the caller's can be reached by job control or TIOCSTI
     // (security row 36), and no keyring is shared with the host.
-    _ = clx_set_controlling_session()
-    _ = clx_join_session_keyring()
+    ThisProcess.leadSession()
+    ThisProcess.joinSessionKeyring()
     if plan.hasTerminal { try Terminal.makeControlling(0) }
   }
 
   private func setLimits() throws(Failure) {
     for limit in plan.rlimits {
-      var value = rlimit(rlim_cur: rlim_t(limit.soft), rlim_max: rlim_t(limit.hard))
-      let name = "RLIMIT_" + ResourceLimit.names[Int(limit.resource)]
-      if clx_setrlimit(limit.resource, &value) < 0 {
-        var failure = Failure.last("set limit", name)
-        if failure.errno == EPERM {
-          failure.remedy = "raising a hard limit needs CAP_SYS_RESOURCE on the host"
-        }
-        throw failure
+      do throws(Failure) {
+        try ThisProcess.setLimit(
+          limit.resource, soft: limit.soft, hard: limit.hard,
+          name: "RLIMIT_" + ResourceLimit.names[Int(limit.resource)])
+      } catch where error.errno == ErrorNumber.notPermitted {
+        throw error.withRemedy("raising a hard limit needs CAP_SYS_RESOURCE on the host")
       }
     }
     if let adjust = plan.oomScoreAdjust {
@@ -87,9 +85,8 @@ struct ProcessStart {
       throw Failure(.invalid, "change directory to", path, reason: "it is not an absolute path")
     }
     let directory = try root.makeDirectory(path)
-    try check("change directory to", path) { fchdir(directory.raw) }
-    var space = [CChar](repeating: 0, count: 4096)
-    guard getcwd(&space, space.count) != nil, space[0] == CChar(UInt8(ascii: "/")) else {
+    try ThisProcess.changeDirectory(directory, name: path)
+    guard ThisProcess.currentDirectory != nil else {
       throw Failure(
         .refused, "change directory to", path, reason: "it is outside the container's root")
     }
@@ -99,23 +96,16 @@ struct ProcessStart {
     let isRoot = user.uid == 0
     if !isRoot {
       // Keeps the permitted set across the change of user; the exec clears the flag.
-      try check("keep capabilities") { clx_prctl(8 /* PR_SET_KEEPCAPS */, 1, 0, 0, 0) }
+      try ThisProcess.keepCapabilities()
     }
-    try check("set groups of user", "\(user.uid)") {
-      clx_setgroups(user.groups.count, user.groups)
-    }
-    try check("set group", "\(user.gid)") { clx_setresgid(user.gid) }
-    try check("set user", "\(user.uid)") { clx_setresuid(user.uid) }
+    try ThisProcess.become(uid: user.uid, gid: user.gid, groups: user.groups)
   }
 
   // The change of user has cleared the parent-death signal. A parent that died in between has closed
   // its end of the socket.
   private func bindToParent() throws(Failure) {
-    try check("set parent-death signal") {
-      clx_prctl(1 /* PR_SET_PDEATHSIG */, UInt(SIGKILL), 0, 0, 0)
-    }
-    var state = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-    if poll(&state, 1, 0) > 0 && Int32(state.revents) & POLLHUP != 0 { Glibc._exit(125) }
+    try ThisProcess.setParentDeathSignal(Signal.kill)
+    if Watch.isHungUp(socket) { exitProcess(125) }
   }
 
   private func environment(for user: ResolvedUser) -> [String] {

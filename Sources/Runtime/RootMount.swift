@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// Mounting the container's root and settling it once it is "/".
@@ -19,10 +17,10 @@ enum RootMount {
     let options = options(of: overlay)
     // mount(2) takes one page of options; the paths are relative to the base to make most of it.
     guard options.utf8.count < 4000 else { return try attachLarge(overlay) }
-    try check("change directory to", overlay.base) { chdir(overlay.base) }
+    try ThisProcess.changeDirectory(overlay.base)
     do throws(Failure) {
       try Mounts.mount(source: "overlay", target: overlay.target, type: "overlay", data: options)
-    } catch where error.errno == ENODEV {
+    } catch where error.errno == ErrorNumber.noDevice {
       throw error.withRemedy("this kernel has no overlayfs: load the module overlay")
     }
   }

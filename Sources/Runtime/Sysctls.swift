@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Linux
 
 /// Kernel parameters of the container's own namespaces.
@@ -16,12 +14,12 @@ public enum Sysctls {
     for parameter in parameters {
       let path = "sys/" + parameter.name.replacingDots()
       do throws(Failure) {
-        let file = try tree.open(path, flags: O_WRONLY, noSymlinks: true, noCrossing: true)
+        let file = try tree.openForWriting(path)
         try file.write(Array(parameter.value.utf8), object: parameter.name)
       } catch {
         throw Failure(
           errno: error.errno, "set sysctl", "\(parameter.name)=\(parameter.value)",
-          remedy: error.errno == ENOENT ? "check the parameter's name" : "")
+          remedy: error.errno == ErrorNumber.noEntry ? "check the parameter's name" : "")
       }
     }
   }

@@ -136,7 +136,8 @@ public struct Cgroup: Sendable, Equatable {
         try NetworkController.apply(
           priorities: resources.network?.priorities ?? [], root: root)
       case .devices:
-        if let policy = plan.devices {
+        // A new v1 group that may use every device is not made at all: its parent allows it.
+        if let policy = plan.devices, !(isNew && policy.allowsEverything) {
           try DevicesController(root, version).apply(policy, isNew: isNew)
         }
       case .freezer, .cpuacct: break

@@ -1,20 +1,20 @@
 import CLinux
 import Glibc
-import Linux
 
 /// The small pid 1 of `--init`: reaps every process left to it, passes signals on to the command and
 /// ends as the command ended.
-enum Reaper {
+public enum Reaper {
   /// Forks; returns in the child, which goes on to execute the command. The parent stays as pid 1 and
   /// never returns.
   ///
   /// By now both have the command's user, capabilities and filter, so the reaper has no more rights
   /// than what it watches.
-  static func startChild(socket: Int32) throws(Failure) {
+  public static func startChild(socket: Int32) throws(Failure) {
     var all = sigset_t()
     sigfillset(&all)
     sigprocmask(SIG_SETMASK, &all, nil)
-    let pid = fork_()
+    // Not clone3: a filter answers that with ENOSYS, as it cannot look into its arguments.
+    let pid = clx_fork()
     if pid < 0 { throw .last("fork command of --init") }
     if pid == 0 {
       // The command leads its own group, in the foreground of the terminal if there is one.
@@ -31,8 +31,6 @@ enum Reaper {
     for number in [socket, 0, 1, 2] { close(number) }
     Glibc._exit(watch(pid, &all))
   }
-
-  private static func fork_() -> pid_t { clx_clone3(0, nil, -1) }
 
   private static func watch(_ command: pid_t, _ all: inout sigset_t) -> Int32 {
     var ended: Int32?

@@ -1,10 +1,9 @@
 import CLinux
 import Glibc
-import Linux
 
 /// Moves bytes from one descriptor to another without ever waiting, in kernel memory where the kernel
 /// can (splice(2)), through a buffer where it cannot (terminals, files opened for appending).
-struct StreamRelay: ~Copyable {
+public struct StreamRelay: ~Copyable {
   private var source: Descriptor?
   private let borrowedSource: Int32
   private let target: Int32
@@ -14,18 +13,19 @@ struct StreamRelay: ~Copyable {
   /// Bytes read but not yet written, when splicing is not possible.
   private var pending: [UInt8] = []
   private var pendingOffset = 0
-  private(set) var isTargetFull = false
-  private(set) var isFinished = false
+  private var isTargetFull = false
+  /// Whether the stream has ended.
+  public private(set) var isFinished = false
 
   /// From a pipe of the container's to a descriptor of the caller's.
-  init(from source: consuming Descriptor, to target: Int32) {
+  public init(from source: consuming Descriptor, to target: Int32) {
     borrowedSource = source.raw
     self.source = consume source
     self.target = target
   }
 
   /// From a descriptor of the caller's into a pipe of the container's, which is closed at the end.
-  init(from source: Int32, into target: consuming Descriptor) {
+  public init(from source: Int32, into target: consuming Descriptor) {
     borrowedSource = source
     self.target = target.raw
     ownedTarget = consume target
@@ -38,18 +38,16 @@ struct StreamRelay: ~Copyable {
   }
 
   /// A stream that has ended.
-  static var none: StreamRelay { StreamRelay() }
+  public static var none: StreamRelay { StreamRelay() }
 
-  /// What poll(2) is to watch for this stream; nil when it is finished.
-  var interest: pollfd? {
+  /// What to wait for before the next ``pump()``; nil when it is finished.
+  public var interest: Watch? {
     if isFinished { return nil }
-    return isTargetFull
-      ? pollfd(fd: target, events: Int16(POLLOUT), revents: 0)
-      : pollfd(fd: borrowedSource, events: Int16(POLLIN), revents: 0)
+    return isTargetFull ? Watch(target, forOutput: true) : Watch(borrowedSource)
   }
 
   /// Moves what can be moved now.
-  mutating func pump() {
+  public mutating func pump() {
     guard !isFinished else { return }
     isTargetFull = false
     // A bound on the rounds keeps one busy stream from starving the others.
@@ -60,7 +58,7 @@ struct StreamRelay: ~Copyable {
   }
 
   /// Ends the stream: its pipe is closed, so that the other side sees the end.
-  mutating func finish() {
+  public mutating func finish() {
     isFinished = true
     source = nil
     ownedTarget = nil
@@ -113,8 +111,7 @@ struct StreamRelay: ~Copyable {
 
   // One page at a time and only when poll says so: a pipe or terminal then takes it without waiting.
   private mutating func flush() -> Bool {
-    var state = pollfd(fd: target, events: Int16(POLLOUT), revents: 0)
-    guard poll(&state, 1, 0) > 0 else {
+    guard Watch.takesOutput(target) else {
       isTargetFull = true
       return false
     }
@@ -134,10 +131,7 @@ struct StreamRelay: ~Copyable {
     return true
   }
 
-  private var hasInput: Bool {
-    var state = pollfd(fd: borrowedSource, events: Int16(POLLIN), revents: 0)
-    return poll(&state, 1, 0) > 0
-  }
+  private var hasInput: Bool { Watch.hasInput(borrowedSource) }
 
   // A stream that fills its pipe gets a larger one: fewer switches between the two processes.
   private mutating func widen(after count: Int) {

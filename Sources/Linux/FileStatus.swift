@@ -1,0 +1,64 @@
+import CLinux
+import Glibc
+
+/// What stat(2) tells of a file.
+public struct FileStatus: Sendable, Equatable {
+  /// What kind of file it is.
+  public enum Kind: Sendable, Equatable {
+    case regular
+    case directory
+    case symbolicLink
+    case characterDevice
+    case blockDevice
+    case fifo
+    case socket
+  }
+
+  public let kind: Kind
+  /// Permission bits with setuid, setgid and sticky.
+  public let permissions: UInt32
+  public let owner: UInt32
+  public let group: UInt32
+  public let size: Int64
+  /// Seconds since 1970 of the last change of its content.
+  public let modified: Int64
+  /// The numbers of a device node.
+  public let major: UInt32
+  public let minor: UInt32
+
+  /// The file at a host path; links are followed unless said otherwise.
+  ///
+  /// - Throws: the call's failure.
+  public init(_ path: String, followingLinks: Bool = true) throws(Failure) {
+    var info = stat()
+    try check("stat", path) {
+      fstatat(AT_FDCWD, path, &info, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW)
+    }
+    self.init(info)
+  }
+
+  init(_ info: stat) {
+    kind =
+      switch info.st_mode & S_IFMT {
+      case S_IFDIR: .directory
+      case S_IFLNK: .symbolicLink
+      case S_IFCHR: .characterDevice
+      case S_IFBLK: .blockDevice
+      case S_IFIFO: .fifo
+      case S_IFSOCK: .socket
+      default: .regular
+      }
+    permissions = UInt32(info.st_mode & 0o7777)
+    owner = info.st_uid
+    group = info.st_gid
+    size = Int64(info.st_size)
+    modified = Int64(info.st_mtim.tv_sec)
+    major = clx_major(info.st_rdev)
+    minor = clx_minor(info.st_rdev)
+  }
+}
+
+extension Descriptor {
+  /// What fstat(2) tells of the open file.
+  public func fileStatus() throws(Failure) -> FileStatus { FileStatus(try status()) }
+}
