@@ -1,0 +1,66 @@
+import Linux
+import TestSupport
+import Testing
+
+// What the tests of run's flags share: a command in busybox, and what it saw.
+
+extension MinidockFixture {
+  /// Runs a shell script in a fresh busybox container without network and returns what it printed,
+  /// without the last line feed; a status other than `status` is an issue.
+  func inside(
+    _ flags: [String] = [], _ script: String, status: Int32 = 0,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> String {
+    let result = try run(flags + ["busybox", "sh", "-c", script])
+    #expect(
+      result.status == status, "\(flags) \(script): \(result.errors)",
+      sourceLocation: sourceLocation)
+    return result.output.trimmingLineFeeds
+  }
+
+  /// Runs `minidock ARGUMENTS`, which must succeed, and returns what it printed.
+  @discardableResult
+  func succeed(
+    _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> String {
+    let result = try minidock(arguments)
+    #expect(
+      result.status == 0, "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
+    return result.output.trimmingLineFeeds
+  }
+
+  /// Runs `minidock ARGUMENTS`, which must fail with `status`, nothing on stdout and one line of
+  /// minidock's on stderr; returns that line.
+  @discardableResult
+  func refuse(
+    _ arguments: [String], status: Int32, input: [UInt8] = [],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> String {
+    let result = try minidock(arguments, input: input)
+    #expect(result.status == status, "\(arguments)", sourceLocation: sourceLocation)
+    #expect(result.output == "", "\(arguments)", sourceLocation: sourceLocation)
+    let lines = result.errors.lines
+    #expect(lines.count == 1, "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
+    #expect(
+      lines.first?.hasPrefix("minidock: ") == true, "\(arguments): \(result.errors)",
+      sourceLocation: sourceLocation)
+    return result.errors
+  }
+
+  /// Puts the bundled busybox into the store, so that no later run has to say that it did.
+  func importBusybox() throws { try run("busybox", "true") }
+}
+
+extension String {
+  /// The text without line feeds and carriage returns at its end.
+  var trimmingLineFeeds: String {
+    var text = self[...]
+    while text.last?.isNewline == true { text.removeLast() }
+    return String(text)
+  }
+
+  /// The lines that are not empty.
+  var lines: [String] {
+    split(whereSeparator: \.isNewline).map(String.init)
+  }
+}
