@@ -59,7 +59,9 @@ struct RunDraft {
     case "--name": options.name = value
     case "-l", "--label":
       let parts = value.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let key = parts.first, !key.isEmpty else { throw wrong("--label", value, "it has no key") }
+      guard let key = parts.first, !key.isEmpty else {
+        throw wrong("--label", value, "it has no key")
+      }
       options.labels[String(key)] = parts.count == 2 ? String(parts[1]) : ""
     case "--cidfile": options.containerIDFile = value
     case "--pull":
@@ -181,7 +183,9 @@ struct RunDraft {
   private func number<Number: FixedWidthInteger>(
     _ name: String, _ value: String
   ) throws(Failure) -> Number {
-    guard let number = Number(value) else { throw wrong(name, value, "it is not a number in range") }
+    guard let number = Number(value) else {
+      throw wrong(name, value, "it is not a number in range")
+    }
     return number
   }
 

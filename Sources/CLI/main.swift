@@ -1,6 +1,9 @@
 import Linux
 import Runtime
 
+// Every mode is given where a file is made; the caller's mask must not leak into containers.
+ThisProcess.setMask(0)
+
 // `init` is the first process of a container: decided here, before anything else is set up, because
 // every run waits for it.
 if CommandLine.arguments.count > 1 && CommandLine.arguments[1] == "init" {

@@ -58,6 +58,7 @@ struct ContainerCleanup {
   /// own, which the caller does not wait for.
   func deleteDiscarded(_ id: String) {
     let path = installation.trash + "/" + id
+    guard Files.exists(path) else { return }
     if (try? Files.removeSmallTree(path, limit: 100)) == true { return }
     let installation = installation
     _ = try? Processes.fork {

@@ -23,6 +23,7 @@ public struct ContainerRun {
   public func foreground(report: ([String]) -> Void) throws(Failure) -> Int32 {
     var trace = Trace(options.traced)
     ThisProcess.handle(Signal.pipe, ignoring: true)
+    _ = try DetachKeys(options.detachKeys)
     let image = try images.find(options.image, pull: options.pull, platform: options.platform)
     trace.mark("image")
     let record = try makeRecord(image)
@@ -76,7 +77,8 @@ public struct ContainerRun {
       [Environment.defaultPath, "HOSTNAME=" + record.hostname],
       options.terminal ? ["TERM=xterm"] : [], config.env, options.environment,
     ])
-    let directory = options.workingDirectory ?? (config.workingDir.isEmpty ? "/" : config.workingDir)
+    let directory =
+      options.workingDirectory ?? (config.workingDir.isEmpty ? "/" : config.workingDir)
     guard directory.hasPrefix("/") else {
       throw Failure(
         .invalid, "run", "--workdir=\(directory)", reason: "it is not an absolute path")
@@ -96,7 +98,8 @@ public struct ContainerRun {
         name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
       else {
         throw Failure(
-          .invalid, "run", "--hostname=\(name)", reason: "it is not a host name of 1 to 64 characters")
+          .invalid, "run", "--hostname=\(name)",
+          reason: "it is not a host name of 1 to 64 characters")
       }
       return name
     }

@@ -104,7 +104,7 @@ struct ContainerRunner: ~Copyable {
     do throws(Failure) {
       let file = try Descriptor.open(path, .createNew(mode: 0o644))
       try file.write(Array(record.id.utf8), object: path)
-    } catch where error.errno == ErrorNumber.exists {
+    } catch  where error.errno == ErrorNumber.exists {
       throw Failure(
         .exists, "write", "--cidfile \(path)", reason: "the file exists",
         remedy: "make sure that no other container uses it, or delete it")
@@ -129,7 +129,8 @@ struct ContainerRunner: ~Copyable {
 
   private func plan(for spec: Spec, _ cgroup: Cgroup) throws(Failure) -> InitPlan {
     let filter = try SeccompFilter(options: options, installation: installation)
-      .compiled(capabilities: try CapabilitySets.mask(of: spec.process?.capabilities?.bounding ?? []))
+      .compiled(
+        capabilities: try CapabilitySets.mask(of: spec.process?.capabilities?.bounding ?? []))
     var plan = try InitPlan(spec: spec, root: try overlay(), seccomp: filter) { target, readOnly in
       cgroup.mountSteps(target: target, readOnly: readOnly)
     }
@@ -195,6 +196,7 @@ struct ContainerRunner: ~Copyable {
     if failure.code != .commandNotFound && failure.code != .notExecutable && !record.autoRemove {
       cleanup.discard(record)
     }
+    cleanup.deleteDiscarded(record.id)
   }
 }
 

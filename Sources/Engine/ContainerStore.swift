@@ -190,6 +190,7 @@ extension Failure {
   /// Says what to do about a full disk.
   func addingDiskRemedy() -> Failure {
     errno == ErrorNumber.noSpace || errno == ErrorNumber.quotaExceeded
-      ? withRemedy("free space on the file system of minidock's root, or move it with --root") : self
+      ? withRemedy("free space on the file system of minidock's root, or move it with --root")
+      : self
   }
 }

@@ -94,7 +94,8 @@ public struct ImageResolution {
           .notFound, "find image", text, reason: "it is for \(own), not for \(platform)")
       }
     }
-    if image.architecture != HostPlatform.architecture && !HostPlatform.emulates(image.architecture) {
+    if image.architecture != HostPlatform.architecture && !HostPlatform.emulates(image.architecture)
+    {
       throw Failure(
         .unsupported, "run image", text,
         reason: "it is for \(own), this machine is linux/\(HostPlatform.architecture)",

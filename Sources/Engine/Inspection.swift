@@ -19,7 +19,7 @@ public struct Inspection {
         let record = try store.find(name)
         return InspectDocument.container(
           record, store.state(of: record), installation: installation)
-      } catch where error.code == .notFound && kind == nil {}
+      } catch  where error.code == .notFound && kind == nil {}
     }
     guard let image = try installation.imageStore().find(name) else {
       throw Failure(

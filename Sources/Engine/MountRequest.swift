@@ -41,7 +41,8 @@ public struct MountRequest: Sendable, Equatable {
     guard parts[0].hasPrefix("/") else {
       throw Failure(
         .unsupported, "parse", "--volume=\(text)",
-        reason: "the source \"\(parts[0])\" is not an absolute path; named volumes do not exist yet",
+        reason:
+          "the source \"\(parts[0])\" is not an absolute path; named volumes do not exist yet",
         remedy: "name a directory of the host, such as \"$PWD/\(parts[0])\"")
     }
     self.init(kind: .bind, source: parts[0], target: parts[1])

@@ -30,7 +30,9 @@ public struct ByteCount: Sendable, Equatable {
     guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }) else {
       throw wrong("it is not a size")
     }
-    guard let number = Double(String(digits)), number.isFinite else { throw wrong("it is not a size") }
+    guard let number = Double(String(digits)), number.isFinite else {
+      throw wrong("it is not a size")
+    }
     let value = number * Double(Int64(1) << Int64(shift))
     guard value < 9.0e18 else { throw wrong("it is too large") }
     bytes = Int64(value)

@@ -85,8 +85,10 @@ public struct ResourceFlags: Sendable {
         throw invalid("--cpus", text, "it cannot be combined with --cpu-period or --cpu-quota")
       }
       if number > 0 {
-        guard number >= 0.01, number <= 1_000_000 else {
-          throw invalid("--cpus", text, "it is not from 0.01 to what the host has")
+        let most = Double(SystemLimits.processors)
+        guard number >= 0.01, number <= most else {
+          throw invalid(
+            "--cpus", text, "it is not from 0.01 to \(Int(most)), the host's processors")
         }
         cpu.period = 100_000
         cpu.quota = Int64(number * 100_000)

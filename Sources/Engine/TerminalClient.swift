@@ -109,7 +109,8 @@ struct TerminalClient: ~Copyable {
     return isDetached ? .detached : .more
   }
 
-  private func pass(_ signals: borrowing SignalReader, _ process: ProcessIdentity, _ master: Int32) {
+  private func pass(_ signals: borrowing SignalReader, _ process: ProcessIdentity, _ master: Int32)
+  {
     while let (signal, _) = signals.next() {
       if signal == Signal.windowChange {
         copySize(to: master)

@@ -144,7 +144,10 @@ struct LayerImport {
   private static func outcome(
     of child: borrowing Child, _ channel: borrowing MessageSocket
   ) throws(Failure) -> UnpackChild.Outcome {
-    let message = try channel.receive()
+    // A child that ends with announcements unread resets the connection, and the kernel reports that
+    // once (as no message) before it hands out the result that was sent earlier (unix(7)).
+    var message = try channel.receive()
+    if message == nil { message = try channel.receive() }
     let status = try Processes.wait(pidfd: child.handle)
     if let message {
       for descriptor in message.descriptors { _ = Descriptor(owning: descriptor) }

@@ -8,11 +8,14 @@ public enum Console {
   /// Prints text to standard output as it is.
   public static func printRaw(_ text: String) { write(text, to: 1) }
 
-  /// Prints a line to standard error.
-  public static func error(_ text: String) { write(text + "\n", to: 2) }
+  /// Prints a line to standard error. Control characters are shown, not obeyed: names and paths in it may
+  /// come from an image or a stranger, and must neither break the line nor drive the terminal.
+  public static func error(_ text: String) { write(text.printable + "\n", to: 2) }
 
   /// A variable of the environment, even an empty one; nil when it is not set.
-  public static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+  public static func variable(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }
+  }
 
   /// A variable of the environment; nil when it is not set or empty.
   public static func environment(_ name: String) -> String? {
@@ -33,3 +36,21 @@ public enum Console {
 
 /// Ends this process at once, without running the C library's exit handlers.
 public func exitProcess(_ status: Int32) -> Never { _exit(status) }
+
+extension String {
+  /// The text with every control character written as its escape.
+  public var printable: String {
+    var result = ""
+    for scalar in unicodeScalars {
+      switch scalar {
+      case "\n": result += "\\n"
+      case "\t": result += "\\t"
+      case "\r": result += "\\r"
+      case _ where scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value):
+        result += "\\x" + hex([UInt8(truncatingIfNeeded: scalar.value)])
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+}

@@ -62,3 +62,10 @@ extension Descriptor {
   /// What fstat(2) tells of the open file.
   public func fileStatus() throws(Failure) -> FileStatus { FileStatus(try status()) }
 }
+
+extension Descriptor {
+  /// Whether the file lies on a procfs or sysfs (fstatfs(2)).
+  public var isKernelFileSystem: Bool {
+    [0x9fa0 /* PROC_SUPER_MAGIC */, 0x6265_6572 /* SYSFS_MAGIC */].contains(clx_statfs_type(raw))
+  }
+}

@@ -73,6 +73,14 @@ public struct SignalReader: ~Copyable, Sendable {
     }
   }
 
+  /// Takes every signal's default action again: an ignored one would stay ignored through an exec, as
+  /// SIGINT is for a shell's background jobs.
+  public static func resetDispositions() {
+    for number in 1...64 as ClosedRange<Int32> where number != SIGKILL && number != SIGSTOP {
+      signal(number, SIG_DFL)
+    }
+  }
+
   /// Unblocks every signal of this process, as before an exec or in a forked child.
   public static func unblockAll() {
     var none = sigset_t()

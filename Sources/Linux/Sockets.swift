@@ -34,7 +34,8 @@ public struct MessageSocket: ~Copyable, Sendable {
   /// Receives one message; nil when the other end is closed. The caller owns the descriptors.
   ///
   /// - Throws: EAGAIN when `wait` is false and no message is there.
-  public func receive(wait: Bool = true) throws(Failure) -> (bytes: [UInt8], descriptors: [Int32])? {
+  public func receive(wait: Bool = true) throws(Failure) -> (bytes: [UInt8], descriptors: [Int32])?
+  {
     var fds = [Int32](repeating: -1, count: 8)
     var fdCount: Int32 = 0
     let space = UnsafeMutableRawBufferPointer.allocate(
@@ -45,7 +46,7 @@ public struct MessageSocket: ~Copyable, Sendable {
       count = try checkCount("receive", "message") {
         clx_receive_fds(descriptor.raw, space.baseAddress, space.count, &fds, &fdCount, !wait)
       }
-    } catch where error.errno == ECONNRESET {
+    } catch  where error.errno == ECONNRESET {
       return nil
     }
     if count == 0 && fdCount == 0 { return nil }

@@ -27,6 +27,7 @@ extension Cgroup {
           type: "cgroup", source: "cgroup", target: "\(target)/\(Files.name(of: tree.mountPoint))",
           options: tree.controllers, attributes: attributes))
     }
+    if readOnly { steps.append(.seal(path: target)) }
     return steps
   }
 

@@ -12,6 +12,7 @@ struct CommandSearch {
       throw Failure(.commandNotFound, "execute", reason: "no command was given")
     }
     SignalReader.unblockAll()
+    SignalReader.resetDispositions()
     // Whatever is open beyond the standard three ends with the exec (security row 2).
     ThisProcess.closeDescriptors(from: 3, atExec: true)
     var worst = Failure(

@@ -47,6 +47,7 @@ public struct ContainerInit: ~Copyable {
     }
     plan = received
     try makeNamespaces()
+    try adjustOOMScore()
     try makeRootFilesystem()
     if !plan.hostname.isEmpty { try ThisProcess.setHostName(plan.hostname) }
     if !plan.domainname.isEmpty { try ThisProcess.setDomainName(plan.domainname) }
@@ -71,6 +72,18 @@ public struct ContainerInit: ~Copyable {
     let others = plan.namespaces.subtracting(.network)
     if !others.isEmpty { try others.unshare() }
     mark("namespaces")
+  }
+
+  // Through the host's /proc, while that is still there: the container's own may be anybody's file (row 7).
+  private func adjustOOMScore() throws(Failure) {
+    guard let adjust = plan.process.oomScoreAdjust else { return }
+    do throws(Failure) {
+      try Files.write(String(adjust), into: "/proc/self/oom_score_adj")
+    } catch {
+      throw Failure(
+        errno: error.errno, "set", "oom_score_adj \(adjust)",
+        remedy: "lowering it below the inherited value needs CAP_SYS_RESOURCE on the host")
+    }
   }
 
   private mutating func makeRootFilesystem() throws(Failure) {

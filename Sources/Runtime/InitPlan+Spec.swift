@@ -64,7 +64,8 @@ extension InitPlan {
     case "rshared", "shared": .shared
     case "runbindable", "unbindable": .unbindable
     case let other?:
-      throw Failure(.invalid, "set propagation", other, reason: "linux.rootfsPropagation is unknown")
+      throw Failure(
+        .invalid, "set propagation", other, reason: "linux.rootfsPropagation is unknown")
     }
   }
 }

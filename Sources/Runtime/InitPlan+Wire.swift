@@ -63,6 +63,9 @@ extension WireWriter {
       put(target)
       put(path)
     case .console: put(UInt8(4))
+    case .seal(let path):
+      put(UInt8(7))
+      put(path)
     case .mask(let path):
       put(UInt8(5))
       put(path)
@@ -165,6 +168,7 @@ extension MountStep {
     case 4: self = .console
     case 5: self = .mask(path: try reader.getString())
     case 6: self = .readOnly(path: try reader.getString())
+    case 7: self = .seal(path: try reader.getString())
     case let tag: throw Failure(.corrupt, "decode", "plan", reason: "unknown mount step \(tag)")
     }
   }

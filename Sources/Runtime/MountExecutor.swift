@@ -32,6 +32,8 @@ struct MountExecutor: ~Copyable {
       try makeLink(to: target, at: path)
     case .console:
       try attachConsole()
+    case .seal(let path):
+      try setMountAttributes(root.locate(path), set: .readOnly, object: path)
     case .mask(let path):
       try mask(path)
     case .readOnly(let path):
@@ -48,6 +50,7 @@ struct MountExecutor: ~Copyable {
     _ type: String, _ source: String, on target: String, _ options: [String],
     _ attributes: MountAttributes
   ) throws(Failure) {
+    try refuseImitation(of: target, isGenuine: type == "proc" || type == "sysfs")
     let location = try directory(for: type, at: target)
     let mounted = try DetachedMount.make(
       type: type, source: source, options: options, attributes: attributes, object: target)
@@ -70,8 +73,9 @@ struct MountExecutor: ~Copyable {
     if isFixed {
       do throws(Failure) {
         return try root.plainDirectory(target)
-      } catch where error.errno == ErrorNumber.noEntry {
-      } catch where error.errno == ErrorNumber.notDirectory || error.errno == ErrorNumber.linkLoop {
+      } catch  where error.errno == ErrorNumber.noEntry {
+      } catch  where error.errno == ErrorNumber.notDirectory || error.errno == ErrorNumber.linkLoop
+      {
         throw Failure(
           .refused, "mount \(type) on", target,
           reason: "the image has something else than a directory there")
@@ -80,15 +84,25 @@ struct MountExecutor: ~Copyable {
     return try root.makeDirectory(target)
   }
 
+  // What masks, sysctls and many programs write to below /proc and /sys must be the kernel's (rows 4, 7).
+  private func refuseImitation(of target: String, isGenuine: Bool) throws(Failure) {
+    let components = target.split(separator: "/").filter { $0 != "." }
+    guard components == ["proc"] || components == ["sys"], !isGenuine else { return }
+    throw Failure(
+      .refused, "mount on", target, reason: "only the kernel's own file system may be there")
+  }
+
   private func bind(
     _ source: String, to target: String, _ options: BindOptions
   ) throws(Failure) {
     let clone = try DetachedMount.clone(path: source, recursive: options.recursive)
+    try refuseImitation(of: target, isGenuine: clone.descriptor.isKernelFileSystem)
     let isDirectory = try clone.descriptor.fileStatus().kind == .directory
     let location = isDirectory ? try root.makeDirectory(target) : try root.makeFile(target)
     if !isDirectory, try location.fileStatus().kind == .directory {
       throw Failure(
-        .invalid, "bind \(source) to", target, reason: "the source is a file, the target a directory")
+        .invalid, "bind \(source) to", target,
+        reason: "the source is a file, the target a directory")
     }
     if !options.set.isEmpty || !options.clear.isEmpty {
       try clone.set(
@@ -175,10 +189,13 @@ struct MountExecutor: ~Copyable {
 
   // The container's own /dev/null, checked to be one: an image's could be anything (row 5).
   private func nullDevice() throws(Failure) -> Descriptor {
-    guard let device = devNumber else {
-      throw Failure(.invalid, "mask path", reason: "the container has no /dev of its own")
-    }
-    let null = try Descriptor.duplicate(of: device).open("null", .path)
+    // With the host's /dev bound in its place, the host's own is as good.
+    let null =
+      if let device = devNumber {
+        try Descriptor.duplicate(of: device).open("null", .path)
+      } else {
+        try Descriptor.open("/dev/null", .path)
+      }
     let info = try null.fileStatus()
     guard info.kind == .characterDevice, info.major == 1, info.minor == 3 else {
       throw Failure(.refused, "mask path", "/dev/null", reason: "it is not the null device")
@@ -197,7 +214,7 @@ struct MountExecutor: ~Copyable {
   private func existing(_ path: String) throws(Failure) -> Descriptor? {
     do throws(Failure) {
       return try root.locate(path, noSymlinks: path.hasPrefix("/proc"))
-    } catch where error.errno == ErrorNumber.noEntry || error.errno == ErrorNumber.notDirectory {
+    } catch  where error.errno == ErrorNumber.noEntry || error.errno == ErrorNumber.notDirectory {
       return nil
     }
   }

@@ -30,8 +30,11 @@ public enum MountPlan {
             target: mount.destination, options: options.data, attributes: options.set))
       }
     }
-    if ownsDev { steps += standardDevices }
-    for device in spec.linux?.devices ?? [] { steps.append(try step(for: device)) }
+    // A /dev that is bound from elsewhere has its nodes already.
+    if ownsDev {
+      steps += standardDevices
+      for device in spec.linux?.devices ?? [] { steps.append(try step(for: device)) }
+    }
     if ownsDev && spec.process?.terminal == true { steps.append(.console) }
     for path in spec.linux?.readonlyPaths ?? [] { steps.append(.readOnly(path: path)) }
     for path in spec.linux?.maskedPaths ?? [] { steps.append(.mask(path: path)) }

@@ -16,6 +16,8 @@ public enum MountStep: Sendable, Equatable {
   case symlink(target: String, path: String)
   /// The process's terminal on /dev/console.
   case console
+  /// The mount on a path made read-only once what belongs below it is mounted.
+  case seal(path: String)
   /// A path hidden behind an empty directory or the null device, when it exists.
   case mask(path: String)
   /// A path that cannot be written through, when it exists.

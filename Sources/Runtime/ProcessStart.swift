@@ -40,6 +40,11 @@ struct ProcessStart {
       user.gid = plan.gid
       user.groups = []
     }
+    // As docker: the primary group is a supplementary one too, so that a setgid program does not get past
+    // a file that denies this group (CVE-2022-36109, security row 13).
+    if plan.userText != nil && !user.groups.contains(user.gid) {
+      user.groups.insert(user.gid, at: 0)
+    }
     user.groups += plan.groups
     for text in plan.groupTexts {
       let group = try lookup.findGroup(text, in: text)
@@ -62,17 +67,8 @@ struct ProcessStart {
         try ThisProcess.setLimit(
           limit.resource, soft: limit.soft, hard: limit.hard,
           name: "RLIMIT_" + ResourceLimit.names[Int(limit.resource)])
-      } catch where error.errno == ErrorNumber.notPermitted {
+      } catch  where error.errno == ErrorNumber.notPermitted {
         throw error.withRemedy("raising a hard limit needs CAP_SYS_RESOURCE on the host")
-      }
-    }
-    if let adjust = plan.oomScoreAdjust {
-      do throws(Failure) {
-        try Files.write(String(adjust), into: "/proc/self/oom_score_adj")
-      } catch {
-        throw Failure(
-          errno: error.errno, "set", "oom_score_adj \(adjust)",
-          remedy: "lowering it below the inherited value needs CAP_SYS_RESOURCE on the host")
       }
     }
   }

@@ -20,7 +20,7 @@ enum RootMount {
     try ThisProcess.changeDirectory(overlay.base)
     do throws(Failure) {
       try Mounts.mount(source: "overlay", target: overlay.target, type: "overlay", data: options)
-    } catch where error.errno == ErrorNumber.noDevice {
+    } catch  where error.errno == ErrorNumber.noDevice {
       throw error.withRemedy("this kernel has no overlayfs: load the module overlay")
     }
   }
@@ -35,7 +35,9 @@ enum RootMount {
 
   // Layer by layer through the new mount API, which has no such limit (lowerdir+: Linux 6.5).
   private static func attachLarge(_ overlay: Overlay) throws(Failure) {
-    func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : overlay.base + "/" + path }
+    func absolute(_ path: String) -> String {
+      path.hasPrefix("/") ? path : overlay.base + "/" + path
+    }
     var options = overlay.lower.reversed().map { "lowerdir+=" + absolute($0) }
     options.append("upperdir=" + absolute(overlay.upper))
     options.append("workdir=" + absolute(overlay.work))

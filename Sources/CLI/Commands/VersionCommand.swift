@@ -23,7 +23,8 @@ struct VersionCommand: Command {
         format == "json" ? document.compact : try Template(format).render(document))
       return 0
     }
-    for (key, value) in SystemInformation.lines(document) { Console.print(" \(key): \(value)") }
+    let lines = SystemInformation.lines(document)
+    Console.printRaw(Table.text(lines.map { ["\($0):", $1] }))
     return 0
   }
 }
