@@ -52,7 +52,7 @@ struct ListsBadInputTests {
 
   @Test func rootsThatOthersCouldWriteToAreRefused() throws {
     let open = fixture.file("open")
-    try fixture.shell(#"mkdir -m 777 "$1" && echo x > "$DIRECTORY/file""#, open)
+    _ = try fixture.shell(#"mkdir -m 777 "$1" && echo x > "$DIRECTORY/file""#, open)
     for root in [open, fixture.file("file"), "/proc/nonsense"] {
       let result = try fixture.minidock("--root", root, "ps")
       #expect(result.status == 1, "\(root)")

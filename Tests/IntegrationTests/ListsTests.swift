@@ -31,9 +31,7 @@ struct ListsTests {
     let lines = try fixture.succeed("ps", "-a").lines
     #expect(lines.count == 3)
     #expect(lines[1].contains("young") && lines[1].contains("Exited (3)"))
-    #expect(
-      lines[1].contains(#""sh -c 'exit 3; ech…""#) || lines[1].contains("\"sh -c exit 3; echo…")
-        || lines[1].contains("…\""))
+    #expect(lines[1].contains("\"sh -c exit 3; echo …\""))
     #expect(lines[2].contains("old") && lines[2].contains("Exited (0)"))
     // Each cell begins below its heading.
     let names = lines[0].distance(
@@ -190,7 +188,7 @@ struct ListsTests {
     let ids = made.output.lines.filter { $0.hasPrefix("sha256:") }
     #expect(ids.count >= 2 && ids.count * 2 == made.output.lines.count)
     #expect(made.output.lines.filter { $0 == "imported" }.count == ids.count)
-    try fixture.shell(#"tar -C "$1" -cf "$DIRECTORY/t.tar" ."#, tree)
+    _ = try fixture.shell(#"tar -C "$1" -cf "$DIRECTORY/t.tar" ."#, tree)
     try fixture.succeed(
       "import", "-c", "CMD [\"cat\", \"/etc/mark\"]", "-c", "ENV A=b", "-c", "LABEL made=here",
       "-m",

@@ -1,0 +1,98 @@
+import Linux
+import TestSupport
+import Testing
+
+/// kill -9 at random moments of `import` and `run`: nothing is leaked or corrupted for good.
+@Suite(.enabled(if: MinidockFixture.isAvailable, MinidockFixture.requirement), .serialized)
+struct KillTests {
+  let fixture: MinidockFixture
+
+  init() throws {
+    fixture = try MinidockFixture("kill")
+    try fixture.importBusybox()
+  }
+
+  /// Starts `$MINIDOCK ARGUMENTS` `rounds` times and kills it after up to 30 ms; prints how many were
+  /// killed before their end.
+  private func killing(_ rounds: Int, _ arguments: String) throws -> Int {
+    let result = try fixture.shell(
+      """
+      killed=0
+      for round in $(seq \(rounds)); do
+        "$MINIDOCK" \(arguments) > /dev/null 2>&1 &
+        pid=$!
+        sleep 0.$(printf %04d $((RANDOM % 300)))
+        kill -9 $pid 2> /dev/null
+        wait $pid 2> /dev/null
+        [ $? = 137 ] && killed=$((killed + 1))
+      done
+      echo $killed
+      """, timeoutSeconds: 200)
+    #expect(result.status == 0, "\(result.errors)")
+    return Int(result.output.trimmingLineFeeds) ?? 0
+  }
+
+  // What a container's own processes and the background sweeps take to end.
+  private func leaksAfterSweeps(containers: Int = 0) throws -> [String] {
+    var found: [String] = []
+    for _ in 0..<100 {
+      try fixture.succeed("ps", "-aq")
+      found = try fixture.leaks(containers: containers)
+      if found.isEmpty { break }
+      usleepBriefly()
+    }
+    return found
+  }
+
+  private func usleepBriefly() { _ = try? fixture.shell("sleep 0.15") }
+
+  @Test func runKilledAtAnyMomentLeavesNothing() throws {
+    let killed = try killing(160, "run --rm --network none busybox true")
+    #expect(killed > 20, "the kills came too late to tell anything")
+    #expect(try leaksAfterSweeps() == [])
+    #expect(try fixture.run("busybox", "echo", "fine").output == "fine\n")
+  }
+
+  @Test func runWithABridgeKilledAtAnyMomentLeavesNothing() throws {
+    let killed = try killing(70, "run --rm busybox sleep 0.02")
+    #expect(killed > 10)
+    #expect(try leaksAfterSweeps() == [])
+    #expect(try fixture.succeed("run", "--rm", "busybox", "echo", "fine") == "fine")
+  }
+
+  @Test func aNamedContainersRecordSurvivesOrIsWhollyAbsent() throws {
+    let killed = try killing(30, "run --network none busybox sleep 0.02")
+    #expect(killed > 3)
+    let names = try fixture.succeed("ps", "-a", "--format", "{{.Names}} {{.State}}").lines
+    for line in names { #expect(!line.hasSuffix("running"), "\(line)") }
+    let ids = try fixture.succeed("ps", "-aq").lines
+    if !ids.isEmpty { #expect(try fixture.minidock(["rm"] + ids).status == 0) }
+    #expect(try leaksAfterSweeps() == [])
+  }
+
+  @Test func importKilledAtAnyMomentLeavesTheStoreWhole() throws {
+    let killed = try killing(80, #"import "$MINIDOCK_IMAGES/busybox.tar" again"#)
+    #expect(killed > 10)
+    // Whatever was acknowledged works, and importing once more does.
+    try fixture.succeed("import", Files.parent(of: bundled) + "/busybox.tar", "again")
+    #expect(try fixture.run("again", "echo", "fine").output == "fine\n")
+    #expect(try leaksAfterSweeps() == [])
+    let whole = try fixture.shell(
+      #"""
+      cd "$MINIDOCK_ROOT/blobs/sha256" && for blob in *; do
+        [ "$(sha256sum < $blob)" = "$blob  -" ] || echo "$blob is damaged"
+      done
+      """#)
+    #expect(whole.output == "" && whole.status == 0, "\(whole.output)")
+    #expect(try fixture.minidock("rmi", "again", "busybox").status == 0)
+    let left = try fixture.shell(
+      #"cd "$MINIDOCK_ROOT"; find blobs layers ingest trash -mindepth 2 2>/dev/null | head"#)
+    #expect(left.output == "", "\(left.output)")
+  }
+
+  private var bundled: String {
+    (Files.text("/proc/self/environ") ?? "").split(separator: "\0")
+      .first { $0.hasPrefix("MINIDOCK_IMAGES=") }
+      .map { String($0.dropFirst("MINIDOCK_IMAGES=".count)) + "/busybox.tar" } ?? ""
+  }
+}

@@ -1,0 +1,81 @@
+import TestSupport
+import Testing
+
+/// Many minidock processes at once on one installation.
+@Suite(.enabled(if: MinidockFixture.isAvailable, MinidockFixture.requirement), .serialized)
+struct ParallelTests {
+  let fixture: MinidockFixture
+
+  init() throws { fixture = try MinidockFixture("parallel") }
+
+  @Test func twoHundredRunsAtOnceMakeNoError() throws {
+    try fixture.importBusybox()
+    let result = try fixture.shell(
+      """
+      for number in $(seq 200); do
+        "$MINIDOCK" run --rm busybox echo "run $number" > "$DIRECTORY/out.$number" 2>&1 &
+      done
+      wait
+      cat "$DIRECTORY"/out.* | sort -k 2 -n
+      """)
+    #expect(result.output.lines == (1...200).map { "run \($0)" })
+    #expect(try fixture.succeed("ps", "-aq") == "")
+    #expect(try fixture.leaks() == [])
+  }
+
+  @Test func containersAtOnceHaveAddressesOfTheirOwn() throws {
+    try fixture.importBusybox()
+    let result = try fixture.shell(
+      """
+      for number in $(seq 30); do
+        "$MINIDOCK" run --rm busybox sh -c 'ip -4 -o addr show eth0 | tr -s " " | cut -d " " -f 4; sleep 1' &
+      done
+      wait
+      """)
+    #expect(result.output.lines.count == 30, "\(result.errors)")
+    #expect(Set(result.output.lines).count == 30)
+    #expect(try fixture.leaks() == [])
+  }
+
+  @Test func theFirstRunsOfAllImportTheBundledImageOnce() throws {
+    let result = try fixture.shell(
+      """
+      for number in $(seq 8); do "$MINIDOCK" run --rm --network none busybox echo fine & done
+      wait
+      """)
+    #expect(result.output.lines == Array(repeating: "fine", count: 8))
+    #expect(result.errors.lines.count == 1, "\(result.errors)")
+    #expect(try fixture.succeed("images", "-q").lines.count == 1)
+  }
+
+  @Test func oneNameGoesToOneOfMany() throws {
+    try fixture.importBusybox()
+    let result = try fixture.shell(
+      """
+      for number in $(seq 20); do
+        { "$MINIDOCK" run --network none --name only busybox true; echo $?; } &
+      done
+      wait
+      """)
+    #expect(result.output.lines.sorted() == ["0"] + Array(repeating: "125", count: 19))
+    #expect(try fixture.succeed("ps", "-a", "--format", "{{.Names}}") == "only")
+  }
+
+  @Test func listsRemovalsAndImportsAmongRunsMakeNoError() throws {
+    try fixture.importBusybox()
+    let result = try fixture.shell(
+      """
+      for number in $(seq 25); do
+        { "$MINIDOCK" run --network none --name "c$number" busybox true && "$MINIDOCK" rm "c$number" > /dev/null; } &
+        "$MINIDOCK" ps -a > /dev/null &
+        "$MINIDOCK" run --rm --network none busybox true &
+        [ $((number % 5)) = 0 ] && "$MINIDOCK" import "$MINIDOCK_IMAGES/busybox.tar" "i$number" > /dev/null &
+      done
+      wait
+      """)
+    #expect(result.errors == "")
+    #expect(try fixture.succeed("ps", "-aq") == "")
+    #expect(try fixture.succeed("images", "-q", "--no-trunc").lines.count == 6)
+    #expect(try fixture.leaks() == [])
+  }
+}
