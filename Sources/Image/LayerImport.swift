@@ -141,7 +141,7 @@ struct LayerImport {
   }
 
   /// A child's result, or how it died.
-  private static func outcome(
+  static func outcome(
     of child: borrowing Child, _ channel: borrowing MessageSocket
   ) throws(Failure) -> UnpackChild.Outcome {
     // A child that ends with announcements unread resets the connection, and the kernel reports that

@@ -101,7 +101,7 @@ enum UnpackChild {
 
   // MARK: - The result
 
-  private static func send(_ result: Result<Outcome, Failure>, to channel: Int32) -> Int32 {
+  static func send(_ result: Result<Outcome, Failure>, to channel: Int32) -> Int32 {
     var writer = WireWriter()
     switch result {
     case .success(let outcome):

@@ -120,4 +120,29 @@ struct ConfinementTests {
       }
     }
   }
+
+  /// Announcements that it never read must not cost the reason for which it stopped reading.
+  @Test func aChildsReasonSurvivesTheResetOfItsConnection() async {
+    await #expect(processExitsWith: .success) {
+      recordingErrors {
+        let ends = try MessageSocket.pair()
+        let channel = ends.near
+        let report = ends.far
+        for _ in 0..<3 { try channel.send([1, 2, 3, 4, 5, 6, 7, 8]) }
+        let number = report.descriptor.raw
+        let child = try Processes.forkHelper { _ in
+          UnpackChild.send(.failure(Failure(.refused, "unpack", "x", reason: "why")), to: number)
+        }
+        _ = consume report
+        var status = siginfo_t()
+        // Until it has ended, and its end of the connection with it; it stays to be reaped.
+        waitid(P_PID, id_t(child.pid), &status, WEXITED | WNOWAIT)
+        var failure: Failure?
+        do throws(Failure) { _ = try LayerImport.outcome(of: child, channel) } catch {
+          failure = error
+        }
+        #expect(failure?.reason == "why")
+      }
+    }
+  }
 }

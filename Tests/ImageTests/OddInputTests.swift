@@ -176,18 +176,4 @@ struct OddInputTests {
       }
     }
   }
-
-  /// The reason must not get lost with the connection of a child that stopped reading.
-  @Test func anEarlyFailureKeepsItsReason() async {
-    await #expect(processExitsWith: .success) {
-      recordingErrors {
-        let fixture = try StoreFixture()
-        let bytes =
-          TarBuilder.archive { $0.file("..") } + [UInt8](repeating: 1, count: 16 << 20)
-        for round in 0..<40 {
-          #expect(try fixture.failure(bytes)?.code == .refused, "round \(round)")
-        }
-      }
-    }
-  }
 }
