@@ -24,6 +24,17 @@ extension SecurityRows {
     #expect(["overwrite: EROFS\n", "overwrite: EPERM\n"].contains(result.output), "\(result)")
     #expect(try programState(MinidockFixture.binary) == before)
 
+    // In a folder that overlayfs cannot take, the program runs from a sealed copy in memory.
+    let copy = fixture.file("odd:folder/minidock")
+    try Files.makeDirectories(fixture.file("odd:folder"), mode: 0o755)
+    try #require(try TestSupport.run(["cp", MinidockFixture.binary, copy]).status == 0)
+    let copyBefore = try programState(copy)
+    let sealed = try TestSupport.run(
+      [copy, "run", "--rm", "--network", "none", "-v", toolsVolume, "evil", "/entry"],
+      environment: fixture.environment)
+    #expect(sealed.output == "overwrite: EPERM\n", "\(sealed)")
+    #expect(try programState(copy) == copyBefore)
+
     // Control: an engine that executes its own file on the host is writable from inside.
     let control = try TestSupport.run(
       ["\(tools.directory)/dynamic", "naive", "-b", "\(tools.directory):tools", tree, "/entry"])

@@ -8,7 +8,7 @@ import Testing
 /// control: the same attempt against something that lacks the one defence (an engine that works by
 /// path, or minidock with the defence switched off) succeeds.
 ///
-/// `MINIDOCK_TEST_ROUNDS` is the number of starts of each race, 120 unless set; thousands prove more.
+/// `MINIDOCK_TEST_ROUNDS` is the number of starts of each race, 200 unless set; thousands prove more.
 @Suite(.serialized, .enabled(if: MinidockFixture.isAvailable, MinidockFixture.requirement))
 struct SecurityRows {
   let fixture: MinidockFixture
@@ -22,7 +22,7 @@ struct SecurityRows {
     try #require(first.status == 0, "\(first.errors)")
   }
 
-  static let rounds = getenv("MINIDOCK_TEST_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 120
+  static let rounds = getenv("MINIDOCK_TEST_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 200
 
   /// The flag that shows the tools to a container as /tools.
   var toolsVolume: String { "\(tools.directory):/tools:ro" }
