@@ -3,6 +3,7 @@ import Glibc
 
 /// A moment in nanoseconds since 1970-01-01 UTC, printed as RFC 3339.
 public struct Timestamp: Sendable, Equatable, Comparable, Hashable {
+  /// Negative before 1970; 64 bits reach from 1677 to 2262.
   public let nanoseconds: Int64
 
   /// A moment by its nanoseconds since 1970.
@@ -92,6 +93,7 @@ public struct Timestamp: Sendable, Equatable, Comparable, Hashable {
       ? .max : seconds < -limit ? .min : seconds * 1_000_000_000 + fraction
   }
 
+  /// The earlier moment is the smaller.
   public static func < (a: Timestamp, b: Timestamp) -> Bool { a.nanoseconds < b.nanoseconds }
 
   /// Whole seconds from another moment to this one, however far apart the two are.

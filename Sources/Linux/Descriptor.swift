@@ -104,7 +104,9 @@ extension Descriptor {
 /// The two ends of a pipe.
 @frozen
 public struct Pipe: ~Copyable, Sendable {
+  /// Gives end-of-file once every copy of the other end is closed.
   public var read: Descriptor
+  /// Fails with EPIPE, or raises SIGPIPE, once no reader is left (pipe(7)).
   public var write: Descriptor
 
   @usableFromInline

@@ -30,6 +30,7 @@ public struct Failure: Error, Sendable, Equatable {
     case commandNotFound
   }
 
+  /// What a caller decides by; ``Code/system`` goes with ``errno``.
   public var code: Code
   /// The operation in progress, as a verb phrase: "open", "mount overlay".
   public var operation: String
@@ -102,6 +103,7 @@ public struct Failure: Error, Sendable, Equatable {
 }
 
 extension Failure: CustomStringConvertible {
+  /// The line that the CLI prints, with the remedy but without the program's name.
   public var description: String { description(withRemedy: true) }
 }
 

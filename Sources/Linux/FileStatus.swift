@@ -14,16 +14,21 @@ public struct FileStatus: Sendable, Equatable {
     case socket
   }
 
+  /// By the file type bits of st_mode (inode(7)); an unknown type counts as regular.
   public let kind: Kind
   /// Permission bits with setuid, setgid and sticky.
   public let permissions: UInt32
+  /// The owner's user id, as this process's user namespace maps it.
   public let owner: UInt32
+  /// The owning group's id, as this process's user namespace maps it.
   public let group: UInt32
+  /// Bytes; of a symbolic link the length of its target.
   public let size: Int64
   /// Seconds since 1970 of the last change of its content.
   public let modified: Int64
   /// The numbers of a device node.
   public let major: UInt32
+  /// See ``major``; both are 0 for what is no device.
   public let minor: UInt32
 
   /// The file at a host path; links are followed unless said otherwise.

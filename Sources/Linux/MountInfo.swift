@@ -1,11 +1,18 @@
 /// One line of /proc/PID/mountinfo (proc(5)).
 public struct MountInfo: Sendable, Equatable {
+  /// The mount's id (field 1), which the kernel may give out again after an unmount.
   public let id: Int
+  /// The path within the file system that is seen at the mount point (field 4): "/" but for binds.
   public let root: String
+  /// Where it is mounted, relative to the process's root (field 5).
   public let mountPoint: String
+  /// Options of this mount alone, separated by commas (field 6): "ro,nosuid".
   public let options: String
+  /// The file system's type, with a subtype after a dot: "ext4", "fuse.sshfs".
   public let type: String
+  /// The device or other source; "none" or any word where the file system has none.
   public let source: String
+  /// Options of the file system, which all its mounts share; "" when the line has none.
   public let superOptions: String
   /// Propagation fields such as "shared:1".
   public let tags: [String]

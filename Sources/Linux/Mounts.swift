@@ -3,19 +3,28 @@ import Glibc
 
 /// Attributes of one mount, as mount_setattr(2) names them (Linux 5.12).
 public struct MountAttributes: OptionSet, Sendable, Hashable {
+  /// The kernel's MOUNT_ATTR_* bits, as `attr_set` and `attr_clr` take them.
   public let rawValue: UInt64
 
   /// Attributes by their kernel bits (MOUNT_ATTR_*).
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 
+  /// Nothing can be written through this mount (MOUNT_ATTR_RDONLY).
   public static let readOnly = MountAttributes(rawValue: UInt64(CLX_MOUNT_ATTR_RDONLY))
+  /// Executing a file ignores its set-user-ID, set-group-ID and file capabilities.
   public static let noSetuid = MountAttributes(rawValue: UInt64(CLX_MOUNT_ATTR_NOSUID))
+  /// Device nodes cannot be opened (MOUNT_ATTR_NODEV).
   public static let noDevices = MountAttributes(rawValue: UInt64(CLX_MOUNT_ATTR_NODEV))
+  /// Programs cannot be executed from it (MOUNT_ATTR_NOEXEC).
   public static let noExecute = MountAttributes(rawValue: UInt64(CLX_MOUNT_ATTR_NOEXEC))
+  /// Access times are never updated; excludes ``strictAccessTime``.
   public static let noAccessTime = MountAttributes(rawValue: UInt64(CLX_MOUNT_ATTR_NOATIME))
+  /// Access times are updated at every read; neither of the two is relatime.
   public static let strictAccessTime = MountAttributes(rawValue: UInt64(CLX_MOUNT_ATTR_STRICTATIME))
+  /// Access times of directories are never updated (MOUNT_ATTR_NODIRATIME).
   public static let noDirectoryAccessTime = MountAttributes(
     rawValue: UInt64(CLX_MOUNT_ATTR_NODIRATIME))
+  /// Path resolution fails at symbolic links (Linux 5.14); readlink(2) still works.
   public static let noSymlinkFollow = MountAttributes(rawValue: UInt64(CLX_MOUNT_ATTR_NOSYMFOLLOW))
   /// The bits that choose how access times are kept: cleared together before one is set.
   static let accessTimeMask = MountAttributes(rawValue: UInt64(CLX_MOUNT_ATTR_ATIME))

@@ -4,7 +4,9 @@ import Glibc
 /// A process as a pair that is never reused: its pid and its start time in clock ticks since boot
 /// (field 22 of proc(5)'s stat).
 public struct ProcessIdentity: Sendable, Equatable, Hashable {
+  /// As the pid namespace of this process's /proc numbers it.
   public let pid: Int32
+  /// Clock ticks since boot; only ever compared for equality.
   public let startTime: UInt64
 
   /// An identity as recorded earlier.
@@ -25,8 +27,11 @@ public struct ProcessIdentity: Sendable, Equatable, Hashable {
 
 /// The fields of /proc/PID/stat that minidock uses.
 public struct ProcessStat: Sendable {
+  /// Field 3: "R" runs, "S" and "D" sleep, "T" is stopped, "Z" has ended and is not reaped yet.
   public let state: Character
+  /// The parent's pid (field 4); 0 when it lies outside the pid namespace.
   public let parent: Int32
+  /// Clock ticks between boot and the process's start (field 22).
   public let startTime: UInt64
 
   /// Reads /proc/PID/stat; nil when the process does not exist.
@@ -131,6 +136,7 @@ public enum Processes {
 /// A child process and the handle to it.
 @frozen
 public struct Child: ~Copyable, Sendable {
+  /// The child's pid in the caller's pid namespace; the caller has to reap it.
   public let pid: Int32
   /// The pidfd.
   public var handle: Descriptor

@@ -3,7 +3,9 @@ import Glibc
 
 /// The size of a terminal in character cells.
 public struct TerminalSize: Sendable, Equatable {
+  /// Lines; 0 when unknown.
   public var rows: UInt16
+  /// Characters in a line; 0 when unknown.
   public var columns: UInt16
 
   /// A size.
@@ -61,7 +63,9 @@ public enum Terminal {
 /// The two ends of a pseudo-terminal.
 @frozen
 public struct TerminalPair: ~Copyable, Sendable {
+  /// The end that stands for the screen and keyboard: minidock's.
   public var master: Descriptor
+  /// The end that a program sees as its terminal: the container's.
   public var peer: Descriptor
 
   @usableFromInline

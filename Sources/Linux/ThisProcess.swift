@@ -134,10 +134,16 @@ public enum ThisProcess {
 
 /// Signals by name, for those that do not import the C library.
 public enum Signal {
+  /// SIGKILL: ends a process at once; cannot be caught, blocked or ignored.
   public static let kill = SIGKILL
+  /// SIGTERM: asks a process to end.
   public static let terminate = SIGTERM
+  /// SIGHUP: the controlling terminal is gone.
   public static let hangup = SIGHUP
+  /// SIGPIPE: a write to a pipe or socket that has no reader.
   public static let pipe = SIGPIPE
+  /// SIGCHLD: a child has ended, stopped or continued.
   public static let child = SIGCHLD
+  /// SIGWINCH: the terminal has another size.
   public static let windowChange = SIGWINCH
 }
