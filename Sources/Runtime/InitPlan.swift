@@ -7,14 +7,21 @@ import Linux
 public struct InitPlan: Sendable, Equatable {
   /// New namespaces, made by the child itself; the pid namespace is there already.
   public var namespaces: Namespaces = []
+  /// Where the container's "/" comes from; it is mounted in the container's own mount namespace.
   public var root: RootSource = .directory(path: "/")
+  /// Whether "/" ends up read-only; mounts below it keep their own mode.
   public var rootReadOnly = false
   /// How mount events of the host reach the container's namespace; never the other way.
   public var rootPropagation: Propagation = .slave
+  /// The host name to set in the UTS namespace; "" keeps the one inherited.
   public var hostname = ""
+  /// The NIS domain name to set in the UTS namespace; "" keeps the one inherited.
   public var domainname = ""
+  /// What is done below the root before pivot_root, in this order.
   public var steps: [MountStep] = []
+  /// Set after the parent's "go", since some belong to the container's network links.
   public var sysctls: [Sysctl] = []
+  /// What the first process turns into, once the rest is done.
   public var process = ProcessPlan()
   /// Whether the child reports how long its steps take.
   public var traced = false
@@ -24,7 +31,9 @@ public struct InitPlan: Sendable, Equatable {
 
   /// A kernel parameter of the container's namespaces: "net.ipv4.ip_forward".
   public struct Sysctl: Sendable, Equatable {
+    /// Its path below /proc/sys with dots for slashes.
     public var name: String
+    /// The text that is written into it.
     public var value: String
 
     /// A parameter.
@@ -37,25 +46,38 @@ public struct InitPlan: Sendable, Equatable {
 
 /// The process to execute in a container, for its first process as for a later one.
 public struct ProcessPlan: Sendable, Equatable {
+  /// The command and its arguments; the first, without a slash, is searched for in PATH.
   public var arguments: [String] = []
+  /// "NAME=value" entries; HOME is added from /etc/passwd when missing.
   public var environment: [String] = []
+  /// An absolute path in the container; its directories are made when missing.
   public var workingDirectory = "/"
   /// The user as text ("1000:100", "www-data"), looked up in the container's own files; nil when
   /// `uid`, `gid` and `groups` say it already.
   public var userText: String?
+  /// Of use when `userText` is nil.
   public var uid: UInt32 = 0
+  /// The primary group when `userText` is nil.
   public var gid: UInt32 = 0
+  /// Supplementary groups by number, added to those that `userText` brings.
   public var groups: [UInt32] = []
   /// Further groups as text, looked up like the user.
   public var groupTexts: [String] = []
+  /// The file mode creation mask (umask(2)).
   public var umask: UInt32 = 0o022
+  /// The sets that the process has at the exec; none by default.
   public var capabilities = CapabilityMasks()
+  /// Whether no exec may add rights, by set-user-ID or file capabilities (PR_SET_NO_NEW_PRIVS).
   public var noNewPrivileges = false
   /// A compiled seccomp filter (an array of sock_filter); nil for none.
   public var seccomp: [UInt8]?
+  /// Limits to set before the user changes; those not listed are inherited.
   public var rlimits: [ResourceLimit] = []
+  /// -1000 (never killed) to 1000, for /proc/self/oom_score_adj; nil keeps the one inherited.
   public var oomScoreAdjust: Int32?
+  /// Whether its standard streams are a new pseudo-terminal, the controlling one of its session.
   public var hasTerminal = false
+  /// The size that the terminal starts with; nil leaves the kernel's 0 by 0.
   public var terminalSize: TerminalSize?
   /// Stay as pid 1, reap what is left to it and pass on signals, with the command as a child.
   public var reaps = false
@@ -66,10 +88,15 @@ public struct ProcessPlan: Sendable, Equatable {
 
 /// The five capability sets as bit masks (capabilities(7)).
 public struct CapabilityMasks: Sendable, Equatable {
+  /// What no exec can get beyond.
   public var bounding: UInt64 = 0
+  /// What the kernel checks at each operation.
   public var effective: UInt64 = 0
+  /// What the process may make effective.
   public var permitted: UInt64 = 0
+  /// What an exec keeps for files that have it in their own inheritable set.
   public var inheritable: UInt64 = 0
+  /// What an exec of a program without file capabilities keeps (Linux 4.3).
   public var ambient: UInt64 = 0
 
   /// Nothing in any set.
@@ -88,7 +115,9 @@ public struct CapabilityMasks: Sendable, Equatable {
 public struct ResourceLimit: Sendable, Equatable {
   /// RLIMIT_* as the kernel numbers it.
   public var resource: Int32
+  /// The limit in force, which the process may raise up to the hard one.
   public var soft: UInt64
+  /// The ceiling; raising it takes CAP_SYS_RESOURCE.
   public var hard: UInt64
 
   /// A limit; `UInt64.max` is no limit.

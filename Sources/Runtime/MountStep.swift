@@ -28,10 +28,13 @@ public enum MountStep: Sendable, Equatable {
 public struct BindOptions: Sendable, Equatable {
   /// Takes the mounts below the source along.
   public var recursive = false
+  /// Attributes that are turned on before the bind is attached.
   public var set: MountAttributes = []
+  /// Attributes that are turned off before the bind is attached.
   public var clear: MountAttributes = []
   /// Applies `set` and `clear` to the mounts below as well.
   public var recursiveAttributes = false
+  /// Set on the mounts below too when `recursive`; nil keeps the source's.
   public var propagation: Propagation?
 
   /// A plain bind.
@@ -68,7 +71,9 @@ public struct Overlay: Sendable, Equatable {
   public var base: String
   /// Lower directories, the lowest first.
   public var lower: [String]
+  /// The writable layer: what the container changes.
   public var upper: String
+  /// overlayfs's scratch directory: empty, on the file system of `upper`.
   public var work: String
   /// The absolute path of the (empty) directory that it is mounted on.
   public var target: String

@@ -3,13 +3,22 @@
 /// The property names are the specification's, so the type encodes to and decodes from config.json as
 /// it stands.
 public struct Spec: Codable, Sendable, Equatable {
+  /// The version of the specification that the document follows.
   public var ociVersion: String = "1.2.0"
+  /// Only `readonly` is taken from it: where the root comes from is said to ``InitPlan``
+  /// separately.
   public var root: Root?
+  /// The UTS namespace's host name; nil keeps the one inherited.
   public var hostname: String?
+  /// The UTS namespace's NIS domain name; nil keeps the one inherited.
   public var domainname: String?
+  /// Mounts beyond the root, in the order in which they are made; nil is none.
   public var mounts: [Mount]?
+  /// What is executed; without it there is no command and the start fails.
   public var process: Process?
+  /// Metadata under reverse-domain keys, for other tools: they change nothing in the container.
   public var annotations: [String: String]?
+  /// minidock refuses a container without it: the mount namespace is named here.
   public var linux: Linux?
 
   /// An empty specification.
@@ -19,6 +28,7 @@ public struct Spec: Codable, Sendable, Equatable {
   public struct Root: Codable, Sendable, Equatable {
     /// Absolute, or relative to the bundle.
     public var path: String
+    /// Makes the root's own mount read-only, not those below it; nil is false.
     public var readonly: Bool?
 
     /// A root at a path.
@@ -30,9 +40,15 @@ public struct Spec: Codable, Sendable, Equatable {
 
   /// A mount beyond the root, in the order in which it is made.
   public struct Mount: Codable, Sendable, Equatable {
+    /// An absolute path in the container; links in it are resolved inside the root.
     public var destination: String
+    /// A type of file system, or "cgroup" for the container's view of its groups; not looked at with
+    /// the option "bind" or "rbind".
     public var type: String?
+    /// The absolute host path of a bind; for others a label, the type when nil.
     public var source: String?
+    /// As mount(8) names them: "bind" or "rbind", attributes, propagation, and the file system's
+    /// own.
     public var options: [String]?
 
     /// A mount.
@@ -48,15 +64,25 @@ public struct Spec: Codable, Sendable, Equatable {
 
   /// The container's process.
   public struct Process: Codable, Sendable, Equatable {
+    /// Whether a pseudo-terminal is made for the standard streams and /dev/console; nil is false.
     public var terminal: Bool?
+    /// The size that the terminal starts with; without effect when there is none.
     public var consoleSize: ConsoleSize?
+    /// An absolute path in the container; made when missing.
     public var cwd: String = "/"
+    /// "NAME=value" entries, as execve(2) takes them; nil is none.
     public var env: [String]?
+    /// The command and its arguments; the first, without a slash, is searched for in PATH.
     public var args: [String]?
+    /// Those not listed are inherited from minidock.
     public var rlimits: [Rlimit]?
+    /// nil is no capability in any set.
     public var capabilities: Capabilities?
+    /// Whether no exec may add rights (PR_SET_NO_NEW_PRIVS); nil is false.
     public var noNewPrivileges: Bool?
+    /// -1000 to 1000, for /proc/self/oom_score_adj (proc(5)); nil keeps the one inherited.
     public var oomScoreAdj: Int?
+    /// Ids by number; names are no part of the specification on Linux.
     public var user: User = User()
 
     /// A process with no arguments yet.
@@ -65,7 +91,9 @@ public struct Spec: Codable, Sendable, Equatable {
 
   /// The size of the process's terminal in cells.
   public struct ConsoleSize: Codable, Sendable, Equatable {
+    /// Rows.
     public var height: UInt16
+    /// Columns.
     public var width: UInt16
 
     /// A size.
@@ -79,7 +107,9 @@ public struct Spec: Codable, Sendable, Equatable {
   public struct Rlimit: Codable, Sendable, Equatable {
     /// "RLIMIT_NOFILE" and so on.
     public var type: String
+    /// The ceiling for `soft`, not below it.
     public var hard: UInt64
+    /// The limit in force.
     public var soft: UInt64
 
     /// A limit; `UInt64.max` stands for RLIM_INFINITY.
@@ -92,10 +122,15 @@ public struct Spec: Codable, Sendable, Equatable {
 
   /// Capability names in the five sets of capabilities(7).
   public struct Capabilities: Codable, Sendable, Equatable {
+    /// What no exec can get beyond; nil is nothing, as in the other sets.
     public var bounding: [String]?
+    /// What the kernel checks at each operation.
     public var effective: [String]?
+    /// What an exec keeps for files that have it in their own inheritable set.
     public var inheritable: [String]?
+    /// What the process may make effective.
     public var permitted: [String]?
+    /// What an exec of a program without file capabilities keeps.
     public var ambient: [String]?
 
     /// Empty sets.
@@ -104,9 +139,13 @@ public struct Spec: Codable, Sendable, Equatable {
 
   /// The user that the process runs as.
   public struct User: Codable, Sendable, Equatable {
+    /// As the container's user namespace numbers it.
     public var uid: UInt32 = 0
+    /// The primary group.
     public var gid: UInt32 = 0
+    /// The file mode creation mask; nil is 0022.
     public var umask: UInt32?
+    /// Supplementary groups; nil is none.
     public var additionalGids: [UInt32]?
 
     /// Root.
@@ -115,14 +154,26 @@ public struct Spec: Codable, Sendable, Equatable {
 
   /// The parts that only Linux has.
   public struct Linux: Codable, Sendable, Equatable {
+    /// One of them must be "mount"; kinds not listed are shared with the host, but for the pid
+    /// namespace: that is always new.
     public var namespaces: [Namespace]?
+    /// Nodes beyond the standard ones, made where /dev is a tmpfs of the container's own.
     public var devices: [Device]?
+    /// The group's path below each hierarchy's mount point; the group is made by whoever makes the
+    /// plan.
     public var cgroupsPath: String?
+    /// Limits of that group; nil is none.
     public var resources: Resources?
+    /// "private", "slave", "shared", "unbindable" or these with an "r" in front; nil is "rslave".
     public var rootfsPropagation: String?
+    /// The system call filter; ``InitPlan`` takes it compiled instead of from here.
     public var seccomp: SeccompProfile?
+    /// Values by dotted name ("net.ipv4.ip_forward"), of the container's own namespaces.
     public var sysctl: [String: String]?
+    /// Paths hidden behind an empty directory or the null device; those that do not exist are
+    /// skipped.
     public var maskedPaths: [String]?
+    /// Paths that cannot be written through; those that do not exist are skipped.
     public var readonlyPaths: [String]?
 
     /// Nothing of it.
@@ -131,7 +182,10 @@ public struct Spec: Codable, Sendable, Equatable {
 
   /// A namespace: a new one, or with a path the one to join.
   public struct Namespace: Codable, Sendable, Equatable {
+    /// The specification's word for it, which is not always the kernel's: "network", "mount".
     public var type: String
+    /// A file such as /proc/PID/ns/net to join, which ``InitPlan`` does not support yet; nil makes
+    /// a new one.
     public var path: String?
 
     /// A namespace of a kind ("pid", "network", "ipc", "uts", "mount", "cgroup", "user", "time").
@@ -143,12 +197,19 @@ public struct Spec: Codable, Sendable, Equatable {
 
   /// A device node in the container's /dev.
   public struct Device: Codable, Sendable, Equatable {
+    /// "c" or "u" for a character device, "b" for a block device, "p" for a FIFO.
     public var type: String
+    /// Where the node is made: absolute and below /dev.
     public var path: String
+    /// The driver's number; nil is 0, as a FIFO has none.
     public var major: Int64?
+    /// The device's number within its driver; nil is 0.
     public var minor: Int64?
+    /// Permission bits; nil is 0666.
     public var fileMode: UInt32?
+    /// The node's owner; nil is 0.
     public var uid: UInt32?
+    /// The node's group; nil is 0.
     public var gid: UInt32?
 
     /// A device.

@@ -2,7 +2,9 @@ import Linux
 
 /// Who a container's process runs as, once names are resolved.
 public struct ResolvedUser: Sendable, Equatable {
+  /// 0 to 4294967294.
   public var uid: UInt32 = 0
+  /// The primary group; 0 for a number that /etc/passwd does not have.
   public var gid: UInt32 = 0
   /// Supplementary groups.
   public var groups: [UInt32] = []
