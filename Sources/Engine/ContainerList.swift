@@ -3,7 +3,9 @@ import Linux
 
 /// A container with its state, as `ps` lists it.
 public struct ListedContainer: Sendable {
+  /// What it was created with.
   public let record: ContainerRecord
+  /// As it was when the list was made: a running container may have ended since.
   public let state: ContainerState
 }
 
@@ -82,7 +84,9 @@ public struct ContainerList {
 
 /// One `--filter KEY=VALUE`.
 public struct Filter: Sendable, Equatable {
+  /// In lower case; each list knows its own keys and refuses others.
   public let key: String
+  /// Everything after the first "="; may be empty.
   public let value: String
 
   /// Parses a filter.
@@ -118,7 +122,9 @@ public struct ImageList {
 
   /// One line of the table: an image under one of its names, or under none.
   public struct Row: Sendable {
+    /// The same for every name of an image: one with two names has two rows.
     public let image: ImageRecord
+    /// nil for an image without names, "<none>" in docker's tables.
     public let name: Reference?
   }
 

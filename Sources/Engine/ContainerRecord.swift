@@ -6,40 +6,67 @@ import Runtime
 public struct ContainerRecord: Sendable, Equatable {
   /// 64 hexadecimal digits.
   public var id = ""
+  /// Unique in the installation; without the slash that docker's inspect puts in front.
   public var name = ""
+  /// By the host's clock; lists are sorted by it.
   public var created = Timestamp(nanoseconds: 0)
   /// The image as the user named it, and the digest of its config.
   public var image = ""
+  /// "sha256:" and 64 digits: it stays when the image's name moves to another one.
   public var imageID = ""
   /// The command with its arguments, the entrypoint first.
   public var command: [String] = []
+  /// "NAME=value", the image's and the user's entries merged.
   public var environment: [String] = []
+  /// An absolute path in the container.
   public var workingDirectory = "/"
+  /// As given or as in the image, not looked up yet: "www-data", "1000:100"; "" is root.
   public var user = ""
+  /// The short id unless another was asked for, the host's on the host's network.
   public var hostname = ""
+  /// The image's and the user's, sorted by key; the user's win.
   public var labels: [(key: String, value: String)] = []
+  /// docker's `--rm`: all of the container goes when it ends.
   public var autoRemove = false
+  /// docker's `-i`: the command's input stays open.
   public var interactive = false
+  /// docker's `-t`: the command has a terminal.
   public var terminal = false
+  /// docker's `--network`. Its bridge address is given back at the end.
   public var network = NetworkMode.bridge
+  /// docker's `--privileged`; see ``RunOptions/privileged``.
   public var privileged = false
+  /// docker's `--read-only`; see ``RunOptions/readOnly``.
   public var readOnly = false
+  /// docker's `--init`: the command is a child of a small pid 1.
   public var usesInit = false
+  /// A name such as "SIGTERM", or for a real-time signal the text that was given.
   public var stopSignal = "SIGTERM"
+  /// Bytes; 0 is no limit.
   public var memory: Int64 = 0
+  /// Bytes of memory and swap together; -1 is no limit, 0 is not set.
   public var memorySwap: Int64 = 0
+  /// Bytes of the soft limit; 0 is not set.
   public var memoryReservation: Int64 = 0
+  /// Billionths of a processor, from quota and period; 0 is no limit.
   public var nanoCPUs: Int64 = 0
+  /// The weight of cgroup v1, 2 to 262144; 0 is the kernel's default.
   public var cpuShares: UInt64 = 0
+  /// Processors to run on, such as "0-2,7"; "" is all.
   public var cpusetCPUs = ""
+  /// The most tasks; -1 is no limit, 0 is not set.
   public var pidsLimit: Int64 = 0
+  /// Bytes of /dev/shm.
   public var shmSize: Int64 = 0
+  /// As given to `--cap-add`, "ALL" among them.
   public var capabilitiesAdded: [String] = []
+  /// As given to `--cap-drop`, "ALL" among them.
   public var capabilitiesDropped: [String] = []
   /// "source:target:mode" of every bind.
   public var binds: [String] = []
   /// Targets of every tmpfs.
   public var tmpfs: [String] = []
+  /// The group's path below each hierarchy's mount point: "/minidock/ID".
   public var cgroupPath = ""
   /// How many words of the command are the entrypoint.
   public var entrypointCount = 0
@@ -145,5 +172,6 @@ public struct ContainerRecord: Sendable, Equatable {
     creator = ProcessIdentity(field: text["creator"])
   }
 
+  /// Equal when the same would be written to disk.
   public static func == (a: ContainerRecord, b: ContainerRecord) -> Bool { a.fields == b.fields }
 }

@@ -17,18 +17,29 @@ public enum ContainerStatus: String, Sendable, Equatable {
 /// `<root>/containers/<id>/status` says how it ended. Neither is believed about "running": that is
 /// computed from the processes' identity (``ProcessIdentity``).
 public struct ContainerState: Sendable, Equatable {
+  /// Computed when the state is read, never stored.
   public var status = ContainerStatus.created
   /// The container's first process while it runs.
   public var process: ProcessIdentity?
+  /// The minidock process that started it and waits for its end; nil when no run file names one.
   public var monitor: ProcessIdentity?
+  /// nil when it never ran.
   public var started: Timestamp?
+  /// nil while it has not ended; the start when its monitor was killed and nobody saw the end.
   public var finished: Timestamp?
+  /// Of an exited container: its command's, 128 + the signal, or docker's 125 to 127.
   public var exitCode: Int32 = 0
+  /// Whether the kernel killed one of its processes for want of memory.
   public var oomKilled = false
+  /// Why it could not be started or how it was lost; "" when there is nothing to say.
   public var error = ""
+  /// Its IPv4 address; nil when it does not run or has no bridge network.
   public var address: String?
+  /// The host's IPv4 address on its network; nil like ``address``.
   public var gateway: String?
+  /// Bits of ``address`` that number the network; nil like it.
   public var prefixLength: Int?
+  /// The address of its eth0 link; nil like ``address``.
   public var macAddress: String?
 
   /// A container that was never started.

@@ -9,11 +9,14 @@ import Net
 ///
 /// Several installations may live side by side on one host; they share nothing.
 public struct Installation: Sendable {
+  /// Absolute; survives a reboot.
   public let root: String
+  /// Absolute; meant for a tmpfs, so that a reboot leaves no record of processes behind.
   public let runRoot: String
 
   /// The places used when nothing else is said.
   public static let defaultRoot = "/var/lib/minidock"
+  /// Goes with ``defaultRoot``; two installations must share neither.
   public static let defaultRunRoot = "/run/minidock"
 
   /// Opens an installation, making its directories (0700) where missing.

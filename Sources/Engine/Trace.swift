@@ -4,10 +4,13 @@ import Linux
 public struct Trace: Sendable {
   /// One step and how long it took.
   public struct Step: Sendable {
+    /// What was done: a few words, joined by "-" in ``Trace/lines``.
     public let name: String
+    /// By a clock that never jumps.
     public let nanoseconds: UInt64
   }
 
+  /// In the order in which they ended; empty when not asked for.
   public private(set) var steps: [Step] = []
   /// Steps of the container's first process, which run beside the others.
   public private(set) var initSteps: [Step] = []
