@@ -9,15 +9,13 @@ struct FaultsTests {
 
   init() throws { fixture = try MinidockFixture("faults") }
 
-  /// Runs a script in a mount namespace of its own with a small tmpfs at `$DIRECTORY/small`, which is
-  /// the root of the installation.
+  /// Runs a script in a mount namespace of its own in which the installation's root is a small tmpfs.
   private func onSmallDisk(_ size: String, _ script: String) throws -> CommandResult {
     try fixture.shell(
       #"""
-      mkdir "$DIRECTORY/small" && exec unshare -m bash -c '
+      mkdir "$MINIDOCK_ROOT" && exec unshare -m bash -c '
       mount --make-rprivate /
-      mount -t tmpfs -o size='"$1"',mode=700 none "$DIRECTORY/small"
-      export MINIDOCK_ROOT="$DIRECTORY/small/root"
+      mount -t tmpfs -o size='"$1"',mode=700 none "$MINIDOCK_ROOT"
       '"$2"
       """#, size, script)
   }
@@ -29,11 +27,11 @@ struct FaultsTests {
       "$MINIDOCK" images > /dev/null
       mkdir "$DIRECTORY/tree"; head -c 30000000 /dev/urandom > "$DIRECTORY/tree/big"
       tar -C "$DIRECTORY/tree" -cf "$DIRECTORY/big.tar" .
-      find "$DIRECTORY/small" -type f ! -name lock | sort > "$DIRECTORY/before"
+      find "$MINIDOCK_ROOT" -type f ! -name lock | sort > "$DIRECTORY/before"
       "$MINIDOCK" import "$DIRECTORY/big.tar" big; echo "status $?"
-      find "$DIRECTORY/small" -type f ! -name lock | sort | diff "$DIRECTORY/before" - && echo nothing left
+      find "$MINIDOCK_ROOT" -type f ! -name lock | sort | diff "$DIRECTORY/before" - && echo nothing left
       "$MINIDOCK" images -q
-      du -k "$DIRECTORY/small" | tail -n 1 | { read size rest; [ $size -lt 100 ] && echo small; }
+      du -k "$MINIDOCK_ROOT" | tail -n 1 | { read size rest; [ $size -lt 100 ] && echo small; }
       """#)
     #expect(result.output == "status 1\nnothing left\nsmall\n", "\(result.errors)")
     #expect(result.errors.lines.count == 1, "\(result.errors)")
@@ -47,17 +45,17 @@ struct FaultsTests {
       "8m",
       #"""
       "$MINIDOCK" run --rm --network none busybox true 2> /dev/null; echo "status $?"
-      dd if=/dev/zero of="$DIRECTORY/small/fill" bs=4k 2> /dev/null
+      dd if=/dev/zero of="$MINIDOCK_ROOT/fill" bs=4k 2> /dev/null
       "$MINIDOCK" run --rm --network none busybox true; echo "status $?"
-      ls "$DIRECTORY/small/root/containers"
-      rm "$DIRECTORY/small/fill"
+      ls "$MINIDOCK_ROOT/containers"
+      rm "$MINIDOCK_ROOT/fill"
       "$MINIDOCK" ps -aq
       "$MINIDOCK" run --rm --network none busybox echo works again
       """#)
     #expect(result.output == "status 0\nstatus 125\nworks again\n", "\(result.errors)")
     #expect(result.errors.lines.count == 1, "\(result.errors)")
     #expect(result.errors.contains("no space left on device"))
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func aDiskThatTheBundledImageDoesNotFitOnIsNamed() throws {
@@ -65,7 +63,7 @@ struct FaultsTests {
       "1m", #""$MINIDOCK" run --rm --network none busybox true; echo "status $?""#)
     #expect(result.output == "status 125\n")
     #expect(result.errors.contains("no space left on device"), "\(result.errors)")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func withoutRootOneLineSaysWhatToDo() throws {
@@ -90,7 +88,7 @@ struct FaultsTests {
   @Test func aMissingImageNamesTheWayToGetOne() throws {
     let line = try fixture.refuse(["run", "--rm", "absent:1", "true"], status: 125)
     #expect(line.contains("absent:1") && line.contains("minidock import"))
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func brokenArchivesLeaveNothing() throws {
@@ -111,7 +109,7 @@ struct FaultsTests {
     let left = try fixture.shell(
       #"cd "$MINIDOCK_ROOT"; find blobs layers ingest -type f 2>/dev/null"#)
     #expect(left.output == "")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func archivesOfOtherKindsAreRefusedByName() throws {

@@ -32,31 +32,17 @@ struct KillTests {
     return Int(result.output.trimmingLineFeeds) ?? 0
   }
 
-  // What a container's own processes and the background sweeps take to end.
-  private func leaksAfterSweeps(containers: Int = 0) throws -> [String] {
-    var found: [String] = []
-    for _ in 0..<100 {
-      try fixture.succeed("ps", "-aq")
-      found = try fixture.leaks(containers: containers)
-      if found.isEmpty { break }
-      usleepBriefly()
-    }
-    return found
-  }
-
-  private func usleepBriefly() { _ = try? fixture.shell("sleep 0.15") }
-
   @Test func runKilledAtAnyMomentLeavesNothing() throws {
     let killed = try killing(160, "run --rm --network none busybox true")
     #expect(killed > 20, "the kills came too late to tell anything")
-    #expect(try leaksAfterSweeps() == [])
+    try fixture.expectNoLeaks(sweeping: true)
     #expect(try fixture.run("busybox", "echo", "fine").output == "fine\n")
   }
 
   @Test func runWithABridgeKilledAtAnyMomentLeavesNothing() throws {
     let killed = try killing(70, "run --rm busybox sleep 0.02")
     #expect(killed > 10)
-    #expect(try leaksAfterSweeps() == [])
+    try fixture.expectNoLeaks(sweeping: true)
     #expect(try fixture.succeed("run", "--rm", "busybox", "echo", "fine") == "fine")
   }
 
@@ -67,7 +53,7 @@ struct KillTests {
     for line in names { #expect(!line.hasSuffix("running"), "\(line)") }
     let ids = try fixture.succeed("ps", "-aq").lines
     if !ids.isEmpty { #expect(try fixture.minidock(["rm"] + ids).status == 0) }
-    #expect(try leaksAfterSweeps() == [])
+    try fixture.expectNoLeaks(sweeping: true)
   }
 
   @Test func importKilledAtAnyMomentLeavesTheStoreWhole() throws {
@@ -76,7 +62,7 @@ struct KillTests {
     // Whatever was acknowledged works, and importing once more does.
     try fixture.succeed("import", Files.parent(of: bundled) + "/busybox.tar", "again")
     #expect(try fixture.run("again", "echo", "fine").output == "fine\n")
-    #expect(try leaksAfterSweeps() == [])
+    try fixture.expectNoLeaks(sweeping: true)
     let whole = try fixture.shell(
       #"""
       cd "$MINIDOCK_ROOT/blobs/sha256" && for blob in *; do

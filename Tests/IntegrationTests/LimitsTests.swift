@@ -85,7 +85,7 @@ struct LimitsTests {
     #expect(killed.status == 137)
     #expect(try fixture.succeed("inspect", "-f", "{{.State.OOMKilled}}", "modest") == "false")
     try fixture.succeed("rm", "greedy", "modest")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func inspectTellsTheLimits() throws {
@@ -123,6 +123,6 @@ struct LimitsTests {
       let subject = words.last!.drop { $0 == "-" }.prefix { $0 != "=" && $0 != "-" }
       #expect(line.contains(subject), "\(words): \(line)")
     }
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 }

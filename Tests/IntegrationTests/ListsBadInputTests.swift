@@ -47,7 +47,7 @@ struct ListsBadInputTests {
     ] {
       try fixture.refuse(words, status: 1)
     }
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func rootsThatOthersCouldWriteToAreRefused() throws {

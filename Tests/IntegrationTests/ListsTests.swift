@@ -170,7 +170,7 @@ struct ListsTests {
     #expect(try fixture.succeed("rmi", "busybox").contains("Untagged: busybox:latest"))
     #expect(try fixture.succeed("images", "-q") == "")
     try fixture.refuse(["rmi", "busybox"], status: 1)
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func importNamesWhatItMakes() throws {

@@ -33,7 +33,7 @@ struct NetworkTests {
     #expect(words[1].split(separator: ".").prefix(2) == words[0].split(separator: ".").prefix(2))
     #expect(seen[1...2] == ["answers", "loopback"])
     #expect(seen[3].split(separator: " ") == ["eth0", "lo"])
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func inspectTellsTheAddressOfARunningContainerAndTheHostReachesIt() throws {
@@ -51,7 +51,7 @@ struct NetworkTests {
       try bridged([], "(\(request); sleep 0.2) | nc -w 5 \(address) 80 | tail -n 1") == "page")
     try fixture.succeed("rm", "-f", "served")
     #expect(try run.wait(timeoutSeconds: 10).status == 137)
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func noneHasOnlyLoopbackAndHostEverything() throws {

@@ -20,7 +20,7 @@ struct ParallelTests {
       """)
     #expect(result.output.lines == (1...200).map { "run \($0)" })
     #expect(try fixture.succeed("ps", "-aq") == "")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func containersAtOnceHaveAddressesOfTheirOwn() throws {
@@ -34,7 +34,7 @@ struct ParallelTests {
       """)
     #expect(result.output.lines.count == 30, "\(result.errors)")
     #expect(Set(result.output.lines).count == 30)
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func theFirstRunsOfAllImportTheBundledImageOnce() throws {
@@ -76,6 +76,6 @@ struct ParallelTests {
     #expect(result.errors == "")
     #expect(try fixture.succeed("ps", "-aq") == "")
     #expect(try fixture.succeed("images", "-q", "--no-trunc").lines.count == 6)
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 }

@@ -21,7 +21,7 @@ struct RunExitTests {
     #expect(result.status == 0)
     #expect(result.output == "")
     #expect(result.errors == "")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func aSignalIs128AndItsNumber() throws {
@@ -40,7 +40,7 @@ struct RunExitTests {
         ["run", "--rm", "--network", "none", "busybox", command], status: 127)
       #expect(line.contains(command))
     }
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func aFileThatCannotBeExecutedIs126() throws {
@@ -61,7 +61,7 @@ struct RunExitTests {
     #expect(
       try fixture.refuse(["run", "--rm", "--network", "none", "odd", "script"], status: 127)
         .contains("script"))
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func anEngineErrorIs125AndLeavesNoContainer() throws {
@@ -77,6 +77,6 @@ struct RunExitTests {
       try fixture.refuse(["run"] + words, status: 125)
     }
     #expect(try fixture.succeed("ps", "-aq") == "")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 }

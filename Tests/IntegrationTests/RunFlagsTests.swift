@@ -87,7 +87,7 @@ struct RunFlagsTests {
     try fixture.succeed("run", "--network", "none", "--name", "kept", "busybox", "true")
     #expect(try fixture.succeed("ps", "-a", "--format", "{{.Names}}") == "kept")
     try fixture.succeed("rm", "kept")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func identifierFileIsNeverOverwritten() throws {
@@ -96,7 +96,7 @@ struct RunFlagsTests {
     let line = try fixture.refuse(["run", "--cidfile", path, "busybox", "true"], status: 125)
     #expect(line.contains(path))
     #expect(Files.text(path) == "precious")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func pullAndPlatformSayWhatTheyCannotDo() throws {

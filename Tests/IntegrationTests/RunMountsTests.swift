@@ -122,6 +122,6 @@ struct RunMountsTests {
       try fixture.refuse(
         ["run", "--rm", "--network", "none"] + flags + ["busybox", "true"], status: 125)
     }
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import TestSupport
 import Testing
@@ -45,6 +46,25 @@ extension MinidockFixture {
       lines.first?.hasPrefix("minidock: ") == true, "\(arguments): \(result.errors)",
       sourceLocation: sourceLocation)
     return result.errors
+  }
+
+  /// Nothing may be left of containers that have ended and were removed.
+  ///
+  /// The files of a container that was removed are deleted by a process in the background, and what a
+  /// killed minidock left by the next command: for both there is some time.
+  ///
+  /// - Parameter sweeping: whether commands that sweep are run meanwhile.
+  func expectNoLeaks(
+    sweeping: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    var found: [String] = []
+    for _ in 0..<80 {
+      if sweeping { try succeed("ps", "-aq", sourceLocation: sourceLocation) }
+      found = try leaks()
+      if found.isEmpty { return }
+      usleep(100_000)
+    }
+    Issue.record("left behind: \(found.joined(separator: "; "))", sourceLocation: sourceLocation)
   }
 
   /// Puts the bundled busybox into the store, so that no later run has to say that it did.

@@ -29,7 +29,7 @@ struct SignalsTests {
       #expect(result.status == 42, "\(name)")
       #expect(result.output == "ready\ngot \(name)\n")
     }
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func signalsReachTheCommandBelowInit() throws {
@@ -69,6 +69,6 @@ struct SignalsTests {
     usleep(100_000)
     run.signal(SIGTERM)
     #expect(try run.wait(timeoutSeconds: 10).status == 1)
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 }

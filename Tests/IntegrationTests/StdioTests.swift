@@ -62,7 +62,7 @@ struct StdioTests {
       "\(StdioTests.run) busybox yes | head -n 1; echo ${PIPESTATUS[0]}", timeoutSeconds: 20)
     // 141 is SIGPIPE in the container; busybox's yes may report the error as 1.
     #expect(["y\n141\n", "y\n1\n"].contains(result.output), "\(result.output)")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func aFullDeviceIsSeenByTheCommandOrSaid() throws {
@@ -72,7 +72,7 @@ struct StdioTests {
     let outside = try fixture.shell(
       "\(StdioTests.run) busybox seq 100000 > /dev/full; echo $?", timeoutSeconds: 20)
     #expect(outside.output != "0\n", "lost output passes for success: \(outside.errors)")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func closedStreamsOfTheCallerDoNoHarm() throws {

@@ -140,7 +140,7 @@ struct TerminalTests {
       check(end() == 137, 'status 137')
       check(cooked(), 'the mode is restored')
       """)
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func manyLinesPassWithoutLoss() throws {
@@ -172,7 +172,7 @@ struct TerminalTests {
     #expect(line.contains("left"))
     #expect(try fixture.succeed("rm", "-f", "left") == "left")
     #expect(try fixture.succeed("ps", "-aq") == "")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func otherDetachKeysReplaceTheStandardOnes() throws {
@@ -190,7 +190,7 @@ struct TerminalTests {
     try fixture.succeed("rm", "-f", "own")
     try fixture.refuse(
       ["run", "--rm", "-t", "--detach-keys", "ctrl-1", "busybox", "true"], status: 125)
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 
   @Test func aHangUpLeavesNothingHalfDone() throws {
@@ -204,6 +204,6 @@ struct TerminalTests {
     // The monitor is another process: the container lives, and can be removed.
     #expect(try fixture.succeed("ps", "--format", "{{.Names}}") == "hung")
     try fixture.succeed("rm", "-f", "hung")
-    #expect(try fixture.leaks() == [])
+    try fixture.expectNoLeaks()
   }
 }
