@@ -3,8 +3,11 @@ import Linux
 
 /// What a command printed and how it ended.
 public struct CommandResult: Sendable {
+  /// The shell's number: the exit code, or 128 + the signal; 124 when the time was up.
   public let status: Int32
+  /// Standard output as UTF-8, whatever is none replaced.
   public let output: String
+  /// Standard error, likewise.
   public let errors: String
 }
 
@@ -45,8 +48,10 @@ public func run(
   let status = try Processes.wait(pid: pid)
   return CommandResult(
     status: status.code,
-    output: String(decoding: try Files.read(scratch.file("out"), limit: 512 << 20) ?? [], as: UTF8.self),
-    errors: String(decoding: try Files.read(scratch.file("err"), limit: 64 << 20) ?? [], as: UTF8.self))
+    output: String(
+      decoding: try Files.read(scratch.file("out"), limit: 512 << 20) ?? [], as: UTF8.self),
+    errors: String(
+      decoding: try Files.read(scratch.file("err"), limit: 64 << 20) ?? [], as: UTF8.self))
 }
 
 /// Whether this process is root, for `.enabled(if: isRoot, "needs root")`.
