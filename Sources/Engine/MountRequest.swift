@@ -8,10 +8,13 @@ public struct MountRequest: Sendable, Equatable {
     case tmpfs
   }
 
+  /// A bind or a tmpfs; named volumes are refused by the parsers.
   public var kind: Kind
   /// The host path of a bind; empty for a tmpfs.
   public var source: String
+  /// An absolute path in the container, not "/".
   public var target: String
+  /// Whether it cannot be written to; in a bind this reaches the mounts below it (Linux 5.12).
   public var readOnly = false
   /// "rprivate" and so on; empty for the default.
   public var propagation = ""
@@ -129,7 +132,9 @@ public struct MountRequest: Sendable, Equatable {
 
 /// A host device that a user asks for with --device.
 public struct DeviceRequest: Sendable, Equatable {
+  /// An absolute path of the host.
   public var source: String
+  /// Where the node is made: below /dev.
   public var target: String
   /// "rwm" or a part of it.
   public var access: String

@@ -2,6 +2,7 @@ import Linux
 
 /// A number of bytes as docker's flags write it: "512m", "1g", "64k", "1.5GB", "-1" where allowed.
 public struct ByteCount: Sendable, Equatable {
+  /// -1 stands for no limit.
   public let bytes: Int64
 
   /// Parses a size; units are powers of 1024, upper or lower case, with or without "b" or "ib".

@@ -3,17 +3,30 @@ import Runtime
 
 /// docker's resource flags, turned into OCI resources.
 public struct ResourceFlags: Sendable {
+  /// `--memory`, a size of at least 6m; nil and "0" are no limit.
   public var memory: String?
+  /// `--memory-swap`, of memory and swap together: "-1" is no limit, "0" twice the memory, nil the
+  /// same where the host can limit swap.
   public var memorySwap: String?
+  /// `--memory-reservation`, the soft limit: a size not above the memory; nil and "0" are none.
   public var memoryReservation: String?
+  /// `--cpus`, a decimal number of processors from 0.01 to the host's; nil and "0" are no limit.
   public var cpus: String?
+  /// `--cpu-shares`, the weight of cgroup v1; nil and 0 are the kernel's default.
   public var cpuShares: UInt64?
+  /// `--cpu-quota`, microseconds in each period; not together with ``cpus``.
   public var cpuQuota: Int64?
+  /// `--cpu-period`, microseconds; not together with ``cpus``.
   public var cpuPeriod: UInt64?
+  /// `--cpuset-cpus`, a list such as "0-2,7"; nil is all.
   public var cpusetCPUs: String?
+  /// `--cpuset-mems`, a list of NUMA nodes; nil is all.
   public var cpusetMems: String?
+  /// `--pids-limit`, the most tasks; 0 and less are no limit, nil leaves it unset.
   public var pidsLimit: Int64?
+  /// `--blkio-weight`, 10 to 1000; nil is the kernel's default.
   public var blkioWeight: UInt16?
+  /// `--oom-kill-disable`: processes wait for memory instead of being killed (cgroup v1).
   public var oomKillDisable = false
 
   /// No limits.
