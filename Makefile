@@ -15,7 +15,8 @@ DEBIAN_PACKAGES := libarchive-dev libcap-dev libmnl-dev libseccomp-dev libzstd-d
 STATIC_LIBS := stdc++ archive z zstd lzma bz2 lz4 acl cap seccomp
 SWIFT_FLAGS := -c release --product minidock --static-swift-stdlib --disable-local-rpath \
   -Xlinker -L$(CURDIR)/$(BUILD)/lib $(foreach name,z zstd lzma bz2 lz4 acl,-Xlinker -l$(name)) -Xlinker -s -Xlinker --gc-sections \
-  -Xswiftc -Xclang-linker -Xswiftc -no-pie -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+  -Xswiftc -Xclang-linker -Xswiftc -no-pie -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
+  -Xswiftc -use-ld=lld -Xlinker --no-export-dynamic -Xlinker --icf=safe
 # One build for `make check` and `make test`: other flags would compile everything again.
 export TEST_BUILD_FLAGS := --build-tests -Xswiftc -warnings-as-errors
 

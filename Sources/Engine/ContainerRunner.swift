@@ -59,7 +59,12 @@ struct ContainerRunner: ~Copyable {
     trace.mark("seccomp and plan")
     try launch.waitForNamespaces()
     trace.mark("wait for namespaces")
-    try connect(pid: launch.child.pid, bridge)
+    do throws(Failure) {
+      try connect(pid: launch.child.pid, bridge)
+    } catch {
+      // A child that has ended meanwhile had a reason of its own, which says more.
+      throw launch.failureOfChild() ?? error
+    }
     trace.mark("network")
     try launch.waitUntilReady()
     trace.mark("wait for root")

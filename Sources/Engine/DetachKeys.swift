@@ -41,9 +41,11 @@ struct DetachKeys: Equatable {
         }
         continue
       }
-      passed += sequence[..<matched]
-      matched = byte == sequence[0] ? 1 : 0
-      if matched == 0 { passed.append(byte) } else if sequence.count == 1 { return (passed, true) }
+      // The longest end of what was typed that may still begin the sequence is held back.
+      let typed = sequence[..<matched] + [byte]
+      let kept = (0...matched).reversed().first { typed.suffix($0) == sequence[..<$0] } ?? 0
+      passed += typed.dropLast(kept)
+      matched = kept
     }
     return (passed, false)
   }

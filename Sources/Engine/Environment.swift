@@ -9,9 +9,10 @@ public enum Environment {
   /// Joins lists of "NAME=value": a later one replaces an earlier one in its place.
   public static func merge(_ lists: [[String]]) -> [String] {
     var result: [String] = []
-    var places: [Substring: Int] = [:]
+    var places: [[UInt8]: Int] = [:]
     for entry in lists.joined() {
-      let name = entry.prefix { $0 != "=" }
+      // By bytes: "=" with a combining accent behind it is one Character.
+      let name = Array(entry.utf8.prefix { $0 != UInt8(ascii: "=") })
       if let place = places[name] {
         result[place] = entry
       } else {
@@ -26,11 +27,10 @@ public enum Environment {
   ///
   /// - Throws: ``Failure/Code/invalid`` without a name.
   public static func entry(_ text: String, flag: String) throws(Failure) -> String? {
-    let name = text.prefix { $0 != "=" }
-    guard !name.isEmpty, !text.utf8.contains(0) else {
+    guard let first = text.utf8.first, first != UInt8(ascii: "="), !text.utf8.contains(0) else {
       throw Failure(.invalid, "parse", "\(flag)=\(text)", reason: "it has no name")
     }
-    if text.contains("=") { return text }
+    if text.utf8.contains(UInt8(ascii: "=")) { return text }
     return Console.variable(text).map { "\(text)=" + $0 }
   }
 
@@ -44,6 +44,7 @@ public enum Environment {
       separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
     ).enumerated() {
       var text = String(decoding: line, as: UTF8.self)
+      if number == 0 && text.hasPrefix("\u{feff}") { text.removeFirst() }
       if text.hasSuffix("\r") { text.removeLast() }
       while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
       if text.isEmpty || text.hasPrefix("#") { continue }

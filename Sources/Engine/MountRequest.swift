@@ -25,6 +25,10 @@ public struct MountRequest: Sendable, Equatable {
   /// Whether a missing source is made as a directory: docker's -v does, --mount does not.
   public var createsSource = false
 
+  private static let propagations = [
+    "private", "rprivate", "slave", "rslave", "shared", "rshared",
+  ]
+
   private init(kind: Kind, source: String, target: String) {
     self.kind = kind
     self.source = source
@@ -56,7 +60,7 @@ public struct MountRequest: Sendable, Equatable {
       case "ro": readOnly = true
       case "rw": readOnly = false
       case "z", "Z", "nocopy", "delegated", "cached", "consistent": break
-      case "private", "rprivate", "slave", "rslave", "shared", "rshared": propagation = option
+      case _ where MountRequest.propagations.contains(option): propagation = option
       case "bind-nonrecursive": nonRecursive = true
       default: throw MountRequest.wrong("--volume", text, "unknown option \"\(option)\"")
       }
@@ -80,16 +84,18 @@ public struct MountRequest: Sendable, Equatable {
         ("ro", "1"):
         readOnly = true
       case ("readonly", "false"), ("ro", "false"): readOnly = false
-      case ("bind-propagation", let value?): propagation = value
+      case ("bind-propagation", let value?) where MountRequest.propagations.contains(value):
+        propagation = value
       case ("bind-recursive", "disabled"), ("bind-nonrecursive", nil),
         ("bind-nonrecursive", "true"):
         nonRecursive = true
       case ("bind-recursive", "enabled"): nonRecursive = false
       case ("tmpfs-size", let value?):
         options.append("size=\(try ByteCount(value, flag: "--mount tmpfs-size").bytes)")
-      case ("tmpfs-mode", let value?): options.append("mode=\(value)")
+      case ("tmpfs-mode", let value?) where UInt16(value, radix: 8).map { $0 <= 0o7777 } ?? false:
+        options.append("mode=\(value)")
       case ("consistency", _?): break
-      default: throw MountRequest.wrong("--mount", text, "unknown field \"\(field)\"")
+      default: throw MountRequest.wrong("--mount", text, "unknown field or value \"\(field)\"")
       }
     }
     guard let type, let kind = Kind(rawValue: type) else {
@@ -101,6 +107,9 @@ public struct MountRequest: Sendable, Equatable {
       guard source.hasPrefix("/") else {
         throw MountRequest.wrong("--mount", text, "the source is not an absolute path")
       }
+      guard options.isEmpty else {
+        throw MountRequest.wrong("--mount", text, "tmpfs-size and tmpfs-mode need type=tmpfs")
+      }
     } else if !source.isEmpty {
       throw MountRequest.wrong("--mount", text, "a tmpfs has no source")
     }
@@ -109,7 +118,8 @@ public struct MountRequest: Sendable, Equatable {
 
   /// Parses `--tmpfs TARGET[:OPTIONS]`.
   public init(tmpfs text: String) throws(Failure) {
-    let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      .map(String.init)
     self.init(kind: .tmpfs, source: "", target: parts.first ?? "")
     try checkTarget("--tmpfs", text)
     // Docker's defaults; an option given later wins.
@@ -124,7 +134,13 @@ public struct MountRequest: Sendable, Equatable {
       throw MountRequest.wrong(
         flag, text, "the target \"\(target)\" is not an absolute path in the container")
     }
-    guard target.contains(where: { $0 != "/" }) else {
+    // "/." and "/a/.." are the root as well.
+    var depth = 0
+    for name in target.utf8.split(separator: UInt8(ascii: "/")) where !name.elementsEqual(".".utf8)
+    {
+      depth = name.elementsEqual("..".utf8) ? max(0, depth - 1) : depth + 1
+    }
+    guard depth > 0 else {
       throw MountRequest.wrong(flag, text, "the target cannot be \"/\"")
     }
   }
@@ -159,7 +175,11 @@ public struct DeviceRequest: Sendable, Equatable {
       throw Failure(
         .invalid, "parse", "--device=\(text)", reason: "it is not HOST[:CONTAINER][:rwm]")
     }
-    guard source.hasPrefix("/"), target.hasPrefix("/dev/") else {
+    guard source.hasPrefix("/"), target.hasPrefix("/dev/"),
+      !target.utf8.split(separator: UInt8(ascii: "/")).contains(where: {
+        $0.elementsEqual("..".utf8) || $0.elementsEqual(".".utf8)
+      })
+    else {
       throw Failure(
         .invalid, "parse", "--device=\(text)",
         reason: "the host's path must be absolute and the container's below /dev")

@@ -18,7 +18,8 @@ public struct ByteCount: Sendable, Equatable {
       bytes = -1
       return
     }
-    var digits = text.lowercased()[...]
+    let lower = text.lowercased()
+    var digits = lower[...]
     var shift = 0
     for suffix in ["ib", "b"] where digits.hasSuffix(suffix) {
       digits.removeLast(suffix.count)
@@ -27,7 +28,11 @@ public struct ByteCount: Sendable, Equatable {
     if let unit = digits.last, let index = "kmgtp".firstIndex(of: unit) {
       shift = 10 * ("kmgtp".distance(from: "kmgtp".startIndex, to: index) + 1)
       digits.removeLast()
+    } else if lower.hasSuffix("ib") {
+      throw wrong("it is not a size")
     }
+    // Docker allows one space between number and unit.
+    if digits.count < lower.count && digits.last == " " { digits.removeLast() }
     guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }) else {
       throw wrong("it is not a size")
     }
@@ -41,22 +46,24 @@ public struct ByteCount: Sendable, Equatable {
 
   /// The size as docker prints it: decimal units, at most four digits ("4.27MB").
   public static func decimal(_ bytes: Int64) -> String {
-    units(Double(bytes), base: 1000, ["B", "kB", "MB", "GB", "TB", "PB"])
+    units(Double(bytes), base: 1000, digits: 3, ["B", "kB", "MB", "GB", "TB", "PB"])
   }
 
-  /// The size in powers of 1024: "512MiB".
+  /// The size in powers of 1024, four digits as docker's: "15.58GiB".
   public static func binary(_ bytes: Int64) -> String {
-    units(Double(bytes), base: 1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"])
+    units(Double(bytes), base: 1024, digits: 4, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"])
   }
 
-  private static func units(_ value: Double, base: Double, _ names: [String]) -> String {
+  private static func units(
+    _ value: Double, base: Double, digits: Int, _ names: [String]
+  ) -> String {
     var value = value
     var index = 0
     while value >= base && index < names.count - 1 {
       value /= base
       index += 1
     }
-    return significant(value, digits: index == 0 ? 4 : 3) + names[index]
+    return significant(value, digits: index == 0 ? 4 : digits) + names[index]
   }
 
   // As C's "%.Ng" without an exponent: N significant digits, no zeros at the end.
@@ -105,6 +112,6 @@ public enum Elapsed {
 
   /// The time from `start` to now with " ago".
   public static func ago(_ start: Timestamp) -> String {
-    words(seconds: (Timestamp.now.nanoseconds - start.nanoseconds) / 1_000_000_000) + " ago"
+    words(seconds: Timestamp.now.seconds(since: start)) + " ago"
   }
 }

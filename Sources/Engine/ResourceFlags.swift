@@ -46,10 +46,11 @@ public struct ResourceFlags: Sendable {
       resources.pids = Resources.Pids(limit: pidsLimit <= 0 ? -1 : pidsLimit)
     }
     if let blkioWeight {
-      guard (10...1000).contains(blkioWeight) else {
+      // Docker's 0 is no weight.
+      guard blkioWeight == 0 || (10...1000).contains(blkioWeight) else {
         throw invalid("--blkio-weight", "\(blkioWeight)", "it is not from 10 to 1000")
       }
-      resources.blockIO = Resources.BlockIO(weight: blkioWeight)
+      if blkioWeight > 0 { resources.blockIO = Resources.BlockIO(weight: blkioWeight) }
     }
     return resources
   }
@@ -70,19 +71,21 @@ public struct ResourceFlags: Sendable {
       if let limit = memory.limit, soft > limit {
         throw invalid("--memory-reservation", text, "it is above --memory")
       }
-      memory.reservation = soft
+      // Docker's 0 is none; as a limit it would put the container first in line for reclaim.
+      if soft > 0 { memory.reservation = soft }
     }
     if let text = memorySwap {
       let swap = try ByteCount(text, flag: "--memory-swap", allowUnlimited: true).bytes
-      guard let limit = memory.limit else {
+      if let limit = memory.limit {
+        guard swap == -1 || swap == 0 || swap >= limit else {
+          throw invalid("--memory-swap", text, "memory and swap together are below --memory")
+        }
+        memory.swap = swap == 0 ? doubled(limit) : swap
+      } else if swap > 0 {
         throw invalid("--memory-swap", text, "it needs --memory")
       }
-      guard swap == -1 || swap == 0 || swap >= limit else {
-        throw invalid("--memory-swap", text, "memory and swap together are below --memory")
-      }
-      memory.swap = swap == 0 ? limit * 2 : swap
     } else if let limit = memory.limit, swapIsLimitable {
-      memory.swap = limit * 2
+      memory.swap = doubled(limit)
     }
     if oomKillDisable { memory.disableOOMKiller = true }
     if memory != Resources.Memory() { resources.memory = memory }
@@ -104,7 +107,8 @@ public struct ResourceFlags: Sendable {
             "--cpus", text, "it is not from 0.01 to \(Int(most)), the host's processors")
         }
         cpu.period = 100_000
-        cpu.quota = Int64(number * 100_000)
+        // 0.29 × 100000 is 28999.999… in binary.
+        cpu.quota = Int64((number * 100_000).rounded())
       }
     }
     if let cpuShares, cpuShares > 0 { cpu.shares = cpuShares }
@@ -114,6 +118,8 @@ public struct ResourceFlags: Sendable {
     cpu.mems = cpusetMems
     if cpu != Resources.CPU() { resources.cpu = cpu }
   }
+
+  private func doubled(_ limit: Int64) -> Int64 { limit > .max / 2 ? .max : limit * 2 }
 
   private func invalid(_ flag: String, _ text: String, _ reason: String) -> Failure {
     Failure(.invalid, "parse", "\(flag)=\(text)", reason: reason)

@@ -76,6 +76,16 @@ public struct ContainerLaunch: ~Copyable {
     }
   }
 
+  /// What the child reported instead of getting its file system ready; nil when it did get ready.
+  public mutating func failureOfChild() -> Failure? {
+    do throws(Failure) {
+      try waitUntilReady()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Hands out the master of the process's terminal; nil without one.
   public mutating func takeTerminal() -> Descriptor? { terminal.take() }
 

@@ -42,8 +42,20 @@ public func run(
     .map { strdup($0) }
   envp.append(nil)
   defer { for pointer in argv + envp { free(pointer) } }
+  // The test runner blocks signals in its threads; a child that inherits that cannot be timed out.
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var none = sigset_t()
+  var all = sigset_t()
+  sigemptyset(&none)
+  sigfillset(&all)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  posix_spawnattr_setsigdefault(&attributes, &all)
+  posix_spawnattr_setflags(
+    &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
   var pid: pid_t = 0
-  let failed = posix_spawnp(&pid, "timeout", &actions, nil, argv, envp)
+  let failed = posix_spawnp(&pid, "timeout", &actions, &attributes, argv, envp)
   if failed != 0 { throw Failure(errno: failed, "run", arguments[0]) }
   let status = try Processes.wait(pid: pid)
   return CommandResult(

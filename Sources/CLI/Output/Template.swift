@@ -94,7 +94,7 @@ struct Template {
         guard let action else { break }
         let words = action.split(separator: " ", maxSplits: 1).map(String.init)
         switch words.first ?? "" {
-        case "end", "else": return (nodes, words[0])
+        case "end", "else": return (nodes, action)
         case "if", "range", "with":
           guard words.count == 2 else { throw wrong("{{\(action)}} has no condition") }
           nodes.append(try nested(words[0], try Expression(words[1], in: whole)))
@@ -110,7 +110,17 @@ struct Template {
       let (body, end) = try block()
       var other: [Node] = []
       var closing = end
-      if end == "else" { (other, closing) = try block() }
+      if let end, end.hasPrefix("else ") {
+        // Nested in the else part, and closed by the same {{end}}.
+        let words = end.split(separator: " ", maxSplits: 2).map(String.init)
+        guard words.count == 3, words[1] == "if" || words[1] == "with" else {
+          throw wrong("{{\(end)}} has no condition")
+        }
+        other = [try nested(words[1], try Expression(words[2], in: whole))]
+        closing = "end"
+      } else if end == "else" {
+        (other, closing) = try block()
+      }
       guard closing == "end" else { throw wrong("{{\(kind)}} without {{end}}") }
       switch kind {
       case "if": return .condition(expression, body, other)
@@ -125,13 +135,20 @@ struct Template {
         defer { rest = "" }
         return (Template.unescape(rest), nil)
       }
-      let before = Template.unescape(rest[..<open.lowerBound])
+      var before = Template.unescape(rest[..<open.lowerBound])
       let inner = rest[open.upperBound...]
       guard let close = inner.firstRange(of: "}}") else { throw wrong("{{ without }}") }
       rest = inner[close.upperBound...]
       var action = inner[..<close.lowerBound].trimmed
-      if action.hasPrefix("- ") { action = String(action.dropFirst(2)) }
-      if action.hasSuffix(" -") { action = String(action.dropLast(2)) }
+      // A dash takes the white space on its side of the action with it.
+      if action.hasPrefix("- ") {
+        action = String(action.dropFirst(2))
+        while before.last?.isWhitespace == true { before.removeLast() }
+      }
+      if action.hasSuffix(" -") {
+        action = String(action.dropLast(2))
+        rest = rest.drop { $0.isWhitespace }
+      }
       return (before, action.trimmed)
     }
   }
