@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import TestSupport
 import Testing
@@ -56,6 +57,27 @@ struct KillTests {
     try fixture.expectNoLeaks(sweeping: true)
   }
 
+  @Test func aContainerWhoseMonitorWasKilledCanBeSeenAndRemoved() throws {
+    for flags in [["--network", "none"], []] {
+      let run = try fixture.start(
+        ["run", "--name", "orphan"] + flags + ["busybox", "sh", "-c", "echo ready; exec sleep 60"])
+      #expect(try run.wait(untilOutput: { $0.contains("ready") }))
+      let pid = Int32(try fixture.succeed("inspect", "-f", "{{.State.Pid}}", "orphan")) ?? 0
+      #expect(pid > 0 && ProcessIdentity(of: pid) != nil)
+      run.signal(SIGKILL)
+      #expect(try run.wait(timeoutSeconds: 10).status == 137)
+      // Nobody would know its end: it goes with its monitor.
+      #expect(
+        try fixture.succeed("ps", "-a", "--format", "{{.Names}} {{.State}}") == "orphan exited")
+      #expect(try fixture.succeed("inspect", "-f", "{{.State.ExitCode}}", "orphan") == "137")
+      #expect(ProcessIdentity(of: pid) == nil)
+      #expect(try fixture.succeed("rm", "-f", "orphan") == "orphan")
+      #expect(ProcessIdentity(of: pid) == nil)
+      #expect(try fixture.succeed("ps", "-aq") == "")
+      try fixture.expectNoLeaks(sweeping: true)
+    }
+  }
+
   @Test func importKilledAtAnyMomentLeavesTheStoreWhole() throws {
     let killed = try killing(80, #"import "$MINIDOCK_IMAGES/busybox.tar" again"#)
     #expect(killed > 10)
@@ -70,7 +92,9 @@ struct KillTests {
       done
       """#)
     #expect(whole.output == "" && whole.status == 0, "\(whole.output)")
-    #expect(try fixture.minidock("rmi", "again", "busybox").status == 0)
+    // Every import that came to its end made an image, and took the name from the one before.
+    let images = try fixture.succeed("images", "-aq", "--no-trunc").lines
+    #expect(try fixture.minidock(["rmi"] + images).status == 0)
     let left = try fixture.shell(
       #"cd "$MINIDOCK_ROOT"; find blobs layers ingest trash -mindepth 2 2>/dev/null | head"#)
     #expect(left.output == "", "\(left.output)")

@@ -67,6 +67,11 @@ extension MinidockFixture {
     Issue.record("left behind: \(found.joined(separator: "; "))", sourceLocation: sourceLocation)
   }
 
+  /// Starts `minidock ARGUMENTS` and leaves it running; ended with the returned object.
+  func start(_ arguments: [String]) throws -> BackgroundProcess {
+    try BackgroundProcess([MinidockFixture.binary] + arguments, environment: environment)
+  }
+
   /// Puts the bundled busybox into the store, so that no later run has to say that it did.
   func importBusybox() throws { try run("busybox", "true") }
 }
