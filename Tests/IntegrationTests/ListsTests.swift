@@ -70,6 +70,16 @@ struct ListsTests {
     try fixture.refuse(["ps", "--filter", "nonsense"], status: 1)
   }
 
+  @Test func valuesOfFiltersThatMakeNoSenseAreRefused() throws {
+    for words in [
+      ["ps", "-a", "--filter", "status=bogus"], ["ps", "-a", "--filter", "exited=x"],
+      ["ps", "-a", "--filter", "before=absent"], ["images", "--filter", "dangling=maybe"],
+      ["images", "--filter", "since=absent"],
+    ] {
+      try fixture.refuse(words, status: 1)
+    }
+  }
+
   @Test func formatsAreDockers() throws {
     try makeContainers()
     #expect(
