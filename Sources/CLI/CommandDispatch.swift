@@ -20,7 +20,7 @@ struct CommandDispatch {
       return report(error, status: 125)
     }
     guard let name = rest.first, !name.hasPrefix("-"),
-      let command = MinidockCommand.commands[name]
+      let command = MinidockCommand.command(named: name)
     else { return runRoot(Array(rest)) }
     rest.removeFirst()
     if name == "run" {

@@ -28,7 +28,7 @@ struct RunDraft {
   }
 
   /// The names of the flags that have a value.
-  static let valueNames: Set<String> = [
+  static let valueNames: [String] = [
     "--name", "-l", "--label", "--cidfile", "--pull", "--platform", "--stop-signal", "-e", "--env",
     "--env-file", "-w", "--workdir", "-u", "--user", "--entrypoint", "--detach-keys", "--group-add",
     "-v", "--volume", "--mount", "--tmpfs", "--shm-size", "--network", "--net", "-h", "--hostname",

@@ -27,6 +27,7 @@ public struct ContainerList {
   ) throws(Failure) -> [ListedContainer] {
     try Filter.check(filters, known: ContainerList.filterKeys)
     let store = ContainerStore(installation)
+    try check(filters, store)
     let impliesAll = filters.contains { $0.key == "status" || $0.key == "exited" }
     var result: [ListedContainer] = []
     for record in try store.list() {
@@ -43,6 +44,22 @@ public struct ContainerList {
   static let filterKeys = [
     "id", "name", "label", "status", "exited", "ancestor", "network", "before", "since",
   ]
+
+  // A value that can never match is a mistake, not an empty list.
+  private func check(_ filters: [Filter], _ store: ContainerStore) throws(Failure) {
+    for filter in filters {
+      let isValid: Bool
+      switch filter.key {
+      case "status": isValid = ContainerStatus(rawValue: filter.value) != nil
+      case "exited": isValid = Int32(filter.value) != nil
+      case "before", "since":
+        _ = try store.find(filter.value)
+        isValid = true
+      default: isValid = true
+      }
+      guard isValid else { throw filter.invalid("no container can have this value") }
+    }
+  }
 
   private func matches(
     _ container: ListedContainer, _ filters: [Filter]
@@ -99,6 +116,10 @@ public struct Filter: Sendable, Equatable {
     value = String(text[text.index(after: equals)...])
   }
 
+  func invalid(_ reason: String) -> Failure {
+    Failure(.invalid, "parse", "--filter \(key)=\(value)", reason: reason)
+  }
+
   static func check(_ filters: [Filter], known: [String]) throws(Failure) {
     for filter in filters where !known.contains(filter.key) {
       throw Failure(
@@ -133,6 +154,11 @@ public struct ImageList {
   /// - Parameter repository: only this name, with or without a tag; nil for all.
   public func list(repository: String?, filters: [Filter]) throws(Failure) -> [Row] {
     try Filter.check(filters, known: ["reference", "label", "before", "since", "dangling"])
+    for filter in filters where filter.key == "dangling" {
+      guard ["true", "false", "1", "0"].contains(filter.value) else {
+        throw filter.invalid("it is not true or false")
+      }
+    }
     let wanted = try repository.map { text throws(Failure) in try Reference(text) }
     let hasTag = repository?.split(separator: "/").last?.contains(":") ?? false
     let store = try installation.imageStore()

@@ -85,8 +85,10 @@ public struct ContainerRun {
     }
     record.workingDirectory = directory
     record.user = options.user ?? config.user
-    let labels = config.labels.merging(options.labels) { _, new in new }
-    record.labels = labels.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    if !config.labels.isEmpty || !options.labels.isEmpty {
+      let labels = config.labels.merging(options.labels) { _, new in new }
+      record.labels = labels.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
     record.stopSignal = try stopSignal(options.stopSignal ?? config.stopSignal ?? "SIGTERM")
     copyOptions(into: &record)
     return record

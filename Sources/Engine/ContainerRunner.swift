@@ -41,6 +41,8 @@ struct ContainerRunner: ~Copyable {
   }
 
   private mutating func attemptStart(_ stdio: [Int32]) throws(Failure) -> StartedContainer {
+    record.creator = ProcessIdentity(of: ThisProcess.id)
+    try store.announce(record.id, by: record.creator)
     let cgroup = try makeCgroup()
     // The child loads and links minidock while its plan is being made.
     var launch = try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup)
@@ -100,7 +102,6 @@ struct ContainerRunner: ~Copyable {
   }
 
   private mutating func createRecord() throws(Failure) {
-    record.creator = ProcessIdentity(of: ThisProcess.id)
     try store.create(&record, name: options.name)
     if let path = options.containerIDFile { try writeIDFile(path) }
   }
@@ -178,10 +179,11 @@ struct ContainerRunner: ~Copyable {
 
   private mutating func recordRunning(_ pid: Int32) throws(Failure) {
     run.process = ProcessIdentity(of: pid)
-    run.monitor = ProcessIdentity(of: ThisProcess.id)
+    run.monitor = record.creator
     run.started = .now
     run.cgroupPath = record.cgroupPath
     try store.write(run, of: record.id)
+    store.withdraw(record.id)
   }
 
   private func recordFailure(_ failure: Failure) {
@@ -189,6 +191,7 @@ struct ContainerRunner: ~Copyable {
       try? cgroup.kill()
       try? cgroup.remove()
     }
+    defer { store.withdraw(record.id) }
     guard Files.exists(bundle + "/record") else { return }
     var status = StatusFile()
     status.finished = .now

@@ -50,8 +50,7 @@ public struct ContainerState: Sendable, Equatable {
     switch status {
     case .created: return "Created"
     case .running, .paused:
-      let elapsed = Timestamp.now.nanoseconds - (started ?? .now).nanoseconds
-      return "Up " + Elapsed.words(seconds: elapsed / 1_000_000_000)
+      return "Up " + Elapsed.words(seconds: Timestamp.now.seconds(since: started ?? .now))
         + (status == .paused ? " (Paused)" : "")
     case .exited:
       return "Exited (\(exitCode)) " + Elapsed.ago(finished ?? .now)

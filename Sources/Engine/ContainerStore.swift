@@ -108,6 +108,8 @@ public struct ContainerStore: Sendable {
     let missing = Failure(
       .notFound, "find container", text, reason: "no such container",
       remedy: "minidock ps -a lists the containers")
+    // Docker shows names with a slash in front and takes them so.
+    let text = text.hasPrefix("/") ? String(text.dropFirst()) : text
     guard !text.isEmpty, !text.contains("/"), text != ".", text != ".." else { throw missing }
     if let id = nameOwner(text), let record = try read(id) { return record }
     if text.utf8.count == 64, let record = try read(text) { return record }
@@ -168,9 +170,24 @@ public struct ContainerStore: Sendable {
     if let run = runFile(of: id) {
       if run.process?.isAlive == true || run.monitor?.isAlive == true { return true }
     }
+    if let creator = ProcessIdentity(field: SymbolicLinks.read(startPath(id))) {
+      if creator.isAlive { return true }
+    }
     guard let record = try? read(id) else { return false }
     return record.creator?.isAlive == true
   }
+
+  /// Says that this process is about to make a container's parts, before the first of them exists: a
+  /// link that names the process, so that nobody takes what is half made for leftovers.
+  func announce(_ id: String, by process: ProcessIdentity?) throws(Failure) {
+    let text = process.map { "\($0.pid) \($0.startTime)" } ?? "0 0"
+    _ = try SymbolicLinks.claim(startPath(id), text)
+  }
+
+  /// Takes the announcement back: the run file or the record says it from now on.
+  func withdraw(_ id: String) { try? Files.remove(startPath(id)) }
+
+  private func startPath(_ id: String) -> String { runFilePath(id) + ".start" }
 
   func runFile(of id: String) -> RunFile? {
     guard let bytes = try? Files.read(runFilePath(id)) else { return nil }

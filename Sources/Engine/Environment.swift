@@ -9,15 +9,14 @@ public enum Environment {
   /// Joins lists of "NAME=value": a later one replaces an earlier one in its place.
   public static func merge(_ lists: [[String]]) -> [String] {
     var result: [String] = []
-    var places: [[UInt8]: Int] = [:]
-    for entry in lists.joined() {
-      // By bytes: "=" with a combining accent behind it is one Character.
-      let name = Array(entry.utf8.prefix { $0 != UInt8(ascii: "=") })
-      if let place = places[name] {
-        result[place] = entry
-      } else {
-        places[name] = result.count
-        result.append(entry)
+    for list in lists {
+      for entry in list {
+        let name = entry.prefix { $0 != "=" }
+        if let place = result.firstIndex(where: { $0.prefix { $0 != "=" } == name }) {
+          result[place] = entry
+        } else {
+          result.append(entry)
+        }
       }
     }
     return result

@@ -27,14 +27,13 @@ public struct Housekeeping {
     ContainerCleanup.emptyTrash(installation)
   }
 
-  // A directory without a record is one being made, or half made by a process that was killed: its age
-  // tells, as making one takes no second.
+  // A directory without a record is one being made, or half made by a process that was killed.
   private func sweepContainers() throws(Failure) {
     let cleanup = ContainerCleanup(installation)
     for id in try Files.list(installation.containers) {
       let path = store.directory(id)
       guard let record = try? store.read(id) else {
-        if !Files.exists(path + "/record"), age(path) > 10 { try Files.removeTree(path) }
+        if !Files.exists(path + "/record"), !store.mayBeAlive(id) { try Files.removeTree(path) }
         continue
       }
       if store.mayBeAlive(id) { continue }
@@ -55,11 +54,20 @@ public struct Housekeeping {
   }
 
   private func sweepRunFiles() throws(Failure) {
-    for id in try Files.list(installation.runs) where !id.hasSuffix(".tmp") {
-      guard !Files.exists(store.directory(id)), !store.mayBeAlive(id) else { continue }
-      if let path = store.runFile(of: id)?.cgroupPath { removeCgroup(path) }
-      try? installation.networkHost().release(owner: id)
-      try? Files.remove(store.runFilePath(id))
+    for entry in try Files.list(installation.runs) {
+      let id = String(entry.prefix { $0 != "." })
+      let path = installation.runs + "/" + entry
+      if entry.hasSuffix(".tmp") {
+        // "<id>.<pid>.tmp": the part of a file that a killed process was replacing.
+        let pid = entry.split(separator: ".").dropLast().last.flatMap { Int32($0) }
+        if pid.flatMap({ ProcessIdentity(of: $0) }) == nil { try Files.remove(path) }
+      } else if entry.hasSuffix(".start") {
+        if !store.mayBeAlive(id) { try Files.remove(path) }
+      } else if !Files.exists(store.directory(id)), !store.mayBeAlive(id) {
+        if let group = store.runFile(of: id)?.cgroupPath { removeCgroup(group) }
+        try? installation.networkHost().release(owner: id)
+        try Files.remove(store.runFilePath(id))
+      }
     }
   }
 
@@ -93,10 +101,5 @@ public struct Housekeeping {
     guard group.exists else { return }
     try? group.kill()
     try? group.remove()
-  }
-
-  private func age(_ path: String) -> Int {
-    guard let info = try? FileStatus(path) else { return 0 }
-    return Int(Timestamp.now.nanoseconds / 1_000_000_000 - info.modified)
   }
 }

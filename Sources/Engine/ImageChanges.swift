@@ -60,14 +60,37 @@ public struct ImageChanges {
   ) throws(Failure) -> [String] {
     guard text.hasPrefix("[") else { return text.split(separator: " ").map(String.init) }
     guard text.hasSuffix("]") else { throw wrong("the list has no end") }
-    return try pieces(String(text.dropFirst().dropLast()), separator: ",", wrong).map {
+    let inner = String(text.dropFirst().dropLast())
+    if inner.trimmed.isEmpty { return [] }
+    return try pieces(inner, separator: ",", wrong).map {
       piece throws(Failure) in
       let word = piece.trimmed
       guard word.count >= 2, word.hasPrefix("\""), word.hasSuffix("\"") else {
         throw wrong("the list is not one of strings in double quotes")
       }
-      return String(word.dropFirst().dropLast())
+      return unescape(word.dropFirst().dropLast())
     }
+  }
+
+  // The escapes that JSON has for what stands in commands.
+  private static func unescape(_ text: Substring) -> String {
+    var result = ""
+    var isEscaped = false
+    for character in text {
+      if isEscaped {
+        switch character {
+        case "n": result.append("\n")
+        case "t": result.append("\t")
+        default: result.append(character)
+        }
+        isEscaped = false
+      } else if character == "\\" {
+        isEscaped = true
+      } else {
+        result.append(character)
+      }
+    }
+    return result
   }
 
   // KEY=VALUE pairs with optional double quotes, or docker's old form "KEY VALUE".
@@ -93,8 +116,10 @@ public struct ImageChanges {
   ) throws(Failure) -> [String] {
     var result = [""]
     var quoted = false
+    var isEscaped = false
     for character in text {
-      if character == "\"" { quoted.toggle() }
+      if character == "\"" && !isEscaped { quoted.toggle() }
+      isEscaped = character == "\\" && !isEscaped
       if character == separator && !quoted {
         result.append("")
       } else {

@@ -18,7 +18,6 @@ struct SpecBuilder {
     spec.mounts = try mounts()
     spec.process = try process()
     spec.linux = try linux()
-    spec.annotations = ["org.opencontainers.image.ref.name": record.image]
     return spec
   }
 
@@ -71,7 +70,7 @@ struct SpecBuilder {
       }
       requested.append(mount)
     }
-    let targets = Set(requested.map(\.destination))
+    let targets = requested.map(\.destination)
     mounts.removeAll { targets.contains($0.destination) }
     // Parents before children, in the order given among siblings.
     let depth = { (mount: Spec.Mount) in mount.destination.split(separator: "/").count }

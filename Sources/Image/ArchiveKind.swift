@@ -23,7 +23,9 @@ enum ArchiveKind: Equatable {
       self = kind
       return
     }
-    if Self.isTarHeader(head) {
+    // An ISO 9660 volume begins with 32 KiB of anything, often zeros, which are a tar's end too.
+    let isVolume = head.has(Array("CD001".utf8), at: 32769)
+    if Self.isTarHeader(head) && !isVolume {
       self = .tar
       return
     }

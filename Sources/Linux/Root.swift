@@ -100,6 +100,10 @@ public struct Root: ~Copyable, Sendable {
   public func readFile(_ path: String, limit: Int) throws(Failure) -> [UInt8]? {
     let file: Descriptor
     do throws(Failure) {
+      // Looked at before it is opened: opening a device can do something.
+      guard try locate(path).status().st_mode & S_IFMT == S_IFREG else {
+        throw Failure(.refused, "read", name + path, reason: "not a regular file")
+      }
       file = try open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
     } catch  where error.errno == ENOENT || error.errno == ENOTDIR {
       return nil

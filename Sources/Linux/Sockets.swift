@@ -34,12 +34,14 @@ public struct MessageSocket: ~Copyable, Sendable {
   /// Receives one message; nil when the other end is closed. The caller owns the descriptors.
   ///
   /// - Throws: EAGAIN when `wait` is false and no message is there.
-  public func receive(wait: Bool = true) throws(Failure) -> (bytes: [UInt8], descriptors: [Int32])?
-  {
+  /// - Parameter limit: the largest message to take; a larger one fails with EMSGSIZE.
+  public func receive(
+    wait: Bool = true, limit: Int = 64 << 10
+  ) throws(Failure) -> (bytes: [UInt8], descriptors: [Int32])? {
     var fds = [Int32](repeating: -1, count: 8)
     var fdCount: Int32 = 0
     let space = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: MessageSocket.capacity, alignment: 8)
+      byteCount: limit, alignment: 8)
     defer { space.deallocate() }
     let count: Int
     do throws(Failure) {

@@ -113,7 +113,7 @@ public struct ContainerInit: ~Copyable {
   // MARK: - Messages
 
   private func receive() throws(Failure) -> InitMessage {
-    guard let message = try socket.receive() else {
+    guard let message = try socket.receive(limit: MessageSocket.capacity) else {
       // The parent is gone: nobody would wait for this container.
       exitProcess(125)
     }

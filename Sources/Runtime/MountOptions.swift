@@ -21,16 +21,20 @@ struct MountOptions: Equatable {
       case "rro":
         set.formUnion(.readOnly)
         areAttributesRecursive = true
+      case "rrw":
+        clear.formUnion(.readOnly)
+        set.subtract(.readOnly)
+        areAttributesRecursive = true
       case "private", "rprivate": propagation = .isPrivate
       case "slave", "rslave": propagation = .slave
       case "shared", "rshared": propagation = .shared
       case "unbindable", "runbindable": propagation = .unbindable
       case "defaults", "relatime": break
       default:
-        if let attribute = MountOptions.attributes[option] {
+        if let attribute = MountOptions.attribute(option) {
           set.formUnion(attribute)
           clear.subtract(attribute)
-        } else if let attribute = MountOptions.inverses[option] {
+        } else if let attribute = MountOptions.inverse(option) {
           clear.formUnion(attribute)
           set.subtract(attribute)
         } else {
@@ -40,14 +44,30 @@ struct MountOptions: Equatable {
     }
   }
 
-  private static let attributes: [String: MountAttributes] = [
-    "ro": .readOnly, "nosuid": .noSetuid, "nodev": .noDevices, "noexec": .noExecute,
-    "noatime": .noAccessTime, "strictatime": .strictAccessTime,
-    "nodiratime": .noDirectoryAccessTime, "nosymfollow": .noSymlinkFollow,
-  ]
+  private static func attribute(_ option: String) -> MountAttributes? {
+    switch option {
+    case "ro": .readOnly
+    case "nosuid": .noSetuid
+    case "nodev": .noDevices
+    case "noexec": .noExecute
+    case "noatime": .noAccessTime
+    case "strictatime": .strictAccessTime
+    case "nodiratime": .noDirectoryAccessTime
+    case "nosymfollow": .noSymlinkFollow
+    default: nil
+    }
+  }
 
-  private static let inverses: [String: MountAttributes] = [
-    "rw": .readOnly, "suid": .noSetuid, "dev": .noDevices, "exec": .noExecute,
-    "atime": .noAccessTime, "diratime": .noDirectoryAccessTime, "symfollow": .noSymlinkFollow,
-  ]
+  private static func inverse(_ option: String) -> MountAttributes? {
+    switch option {
+    case "rw": .readOnly
+    case "suid": .noSetuid
+    case "dev": .noDevices
+    case "exec": .noExecute
+    case "atime": .noAccessTime
+    case "diratime": .noDirectoryAccessTime
+    case "symfollow": .noSymlinkFollow
+    default: nil
+    }
+  }
 }

@@ -80,7 +80,14 @@ struct ProcessStart {
     guard path.hasPrefix("/") else {
       throw Failure(.invalid, "change directory to", path, reason: "it is not an absolute path")
     }
-    let directory = try root.makeDirectory(path)
+    let directory: Descriptor
+    do throws(Failure) {
+      directory = try root.makeDirectory(path)
+    } catch {
+      throw Failure(
+        errno: error.errno, "change directory to", path,
+        remedy: "choose another working directory with --workdir")
+    }
     try ThisProcess.changeDirectory(directory, name: path)
     guard ThisProcess.currentDirectory != nil else {
       throw Failure(
