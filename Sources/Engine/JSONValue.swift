@@ -1,3 +1,5 @@
+import Linux
+
 /// A JSON document whose objects keep the order in which they were written, as docker's output does.
 public indirect enum JSONValue: Sendable {
   case object([(key: String, value: JSONValue)])
@@ -21,68 +23,70 @@ public indirect enum JSONValue: Sendable {
   }
 
   /// The document on one line.
-  public var compact: String {
-    var text = ""
-    write(to: &text, indent: nil, level: 0)
-    return text
-  }
+  public var compact: String { text(indent: nil) }
 
   /// The document with an indentation of four spaces, as `docker inspect` prints it.
-  public var pretty: String {
-    var text = ""
-    write(to: &text, indent: 4, level: 0)
-    return text
+  public var pretty: String { text(indent: 4) }
+
+  private func text(indent: Int?) -> String {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(4096)
+    write(to: &bytes, indent: indent, level: 0)
+    return String(decoding: bytes, as: UTF8.self)
   }
 
-  private func write(to text: inout String, indent: Int?, level: Int) {
+  private func write(to bytes: inout [UInt8], indent: Int?, level: Int) {
     switch self {
     case .object(let members):
-      JSONValue.list(members, "{", "}", &text, indent, level) { text, member in
-        JSONValue.quote(member.key, &text)
-        text += indent == nil ? ":" : ": "
-        member.value.write(to: &text, indent: indent, level: level + 1)
+      JSONValue.list(members, "{", "}", &bytes, indent, level) { bytes, member in
+        JSONValue.quote(member.key, &bytes)
+        bytes += indent == nil ? ":".utf8 : ": ".utf8
+        member.value.write(to: &bytes, indent: indent, level: level + 1)
       }
     case .array(let items):
-      JSONValue.list(items, "[", "]", &text, indent, level) { text, item in
-        item.write(to: &text, indent: indent, level: level + 1)
+      JSONValue.list(items, "[", "]", &bytes, indent, level) { bytes, item in
+        item.write(to: &bytes, indent: indent, level: level + 1)
       }
-    case .string(let value): JSONValue.quote(value, &text)
-    case .number(let value): text += String(value)
-    case .unsigned(let value): text += String(value)
-    case .bool(let value): text += value ? "true" : "false"
-    case .null: text += "null"
+    case .string(let value): JSONValue.quote(value, &bytes)
+    case .number(let value): bytes += String(value).utf8
+    case .unsigned(let value): bytes += String(value).utf8
+    case .bool(let value): bytes += value ? "true".utf8 : "false".utf8
+    case .null: bytes += "null".utf8
     }
   }
 
   private static func list<Item>(
-    _ items: [Item], _ open: String, _ close: String, _ text: inout String, _ indent: Int?,
-    _ level: Int, _ body: (inout String, Item) -> Void
+    _ items: [Item], _ open: String, _ close: String, _ bytes: inout [UInt8], _ indent: Int?,
+    _ level: Int, _ body: (inout [UInt8], Item) -> Void
   ) {
-    text += open
-    for (index, item) in items.enumerated() {
-      if index > 0 { text += "," }
-      if let indent { text += "\n" + String(repeating: " ", count: indent * (level + 1)) }
-      body(&text, item)
+    func newLine(_ bytes: inout [UInt8], _ level: Int) {
+      guard let indent else { return }
+      bytes.append(UInt8(ascii: "\n"))
+      bytes += repeatElement(UInt8(ascii: " "), count: indent * level)
     }
-    if let indent, !items.isEmpty { text += "\n" + String(repeating: " ", count: indent * level) }
-    text += close
+    bytes += open.utf8
+    for (index, item) in items.enumerated() {
+      if index > 0 { bytes.append(UInt8(ascii: ",")) }
+      newLine(&bytes, level + 1)
+      body(&bytes, item)
+    }
+    if !items.isEmpty { newLine(&bytes, level) }
+    bytes += close.utf8
   }
 
-  private static func quote(_ value: String, _ text: inout String) {
-    text += "\""
-    for scalar in value.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      case _ where scalar.value < 0x20 || scalar.value == 0x7f:
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: text.unicodeScalars.append(scalar)
+  // Byte by byte: what is not ASCII stands in JSON as it is.
+  private static func quote(_ value: String, _ bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\""))
+    for byte in value.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+      case UInt8(ascii: "\n"): bytes += "\\n".utf8
+      case UInt8(ascii: "\r"): bytes += "\\r".utf8
+      case UInt8(ascii: "\t"): bytes += "\\t".utf8
+      case 0..<0x20, 0x7f: bytes += ("\\u00" + hex([byte])).utf8
+      default: bytes.append(byte)
       }
     }
-    text += "\""
+    bytes.append(UInt8(ascii: "\""))
   }
 }

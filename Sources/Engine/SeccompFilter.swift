@@ -17,7 +17,7 @@ struct SeccompFilter {
       return options.privileged ? nil : try cache.standard(capabilities: capabilities)
     case .file(let path):
       guard let bytes = try Files.read(path, limit: 4 << 20) else {
-        throw Failure(errno: 2, "read seccomp profile", path)
+        throw Failure(errno: ErrorNumber.noEntry, "read seccomp profile", path)
       }
       return try cache.program(json: bytes, name: path, capabilities: capabilities)
     }

@@ -18,7 +18,7 @@ enum TerminalSession {
     let detachKeys = try DetachKeys(runner.options.detachKeys)
     let interactive = runner.options.interactive
     let proxies = runner.options.signalProxy
-    let pair = try MessagePair.make()
+    let pair = try MessageSocket.pair()
     // A copy on each side of the fork: the parent's ends with the scope, the child's with its exit.
     let monitorEnd = try pair.far.descriptor.duplicate().release()
     var moved = Optional(consume runner)
@@ -35,10 +35,6 @@ enum TerminalSession {
       proxiesSignals: proxies)
     return try client.run(report: report)
   }
-}
-
-extension MessagePair {
-  static func make() throws(Failure) -> MessagePair { try MessageSocket.pair() }
 }
 
 /// What a monitor tells its client.

@@ -73,10 +73,10 @@ public struct SignalReader: ~Copyable, Sendable {
     }
   }
 
-  /// Takes every signal's default action again: an ignored one would stay ignored through an exec, as
+  /// Takes the standard signals' default actions again: an ignored one would stay ignored through an exec, as
   /// SIGINT is for a shell's background jobs.
   public static func resetDispositions() {
-    for number in 1...64 as ClosedRange<Int32> where number != SIGKILL && number != SIGSTOP {
+    for number in 1...31 as ClosedRange<Int32> where number != SIGKILL && number != SIGSTOP {
       signal(number, SIG_DFL)
     }
   }
