@@ -5,7 +5,7 @@ import Linux
 
 struct ImagesCommand: Command {
   static let configuration = CommandConfiguration(
-    commandName: "images",
+    commandName: "images", _superCommandName: "minidock",
     abstract: "List images.",
     discussion: """
       Example:

@@ -4,7 +4,7 @@ import Linux
 
 struct InfoCommand: Command {
   static let configuration = CommandConfiguration(
-    commandName: "info",
+    commandName: "info", _superCommandName: "minidock",
     abstract: "Show the host and minidock's state on it.",
     discussion: """
       Example:

@@ -4,7 +4,7 @@ import Linux
 
 struct InspectCommand: Command {
   static let configuration = CommandConfiguration(
-    commandName: "inspect",
+    commandName: "inspect", _superCommandName: "minidock",
     abstract: "Show all that is known of containers and images.",
     discussion: """
       Example:

@@ -4,7 +4,7 @@ import Linux
 
 struct PsCommand: Command {
   static let configuration = CommandConfiguration(
-    commandName: "ps",
+    commandName: "ps", _superCommandName: "minidock",
     abstract: "List containers.",
     discussion: """
       Example:

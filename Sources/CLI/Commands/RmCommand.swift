@@ -4,7 +4,7 @@ import Linux
 
 struct RmCommand: Command {
   static let configuration = CommandConfiguration(
-    commandName: "rm",
+    commandName: "rm", _superCommandName: "minidock",
     abstract: "Remove containers.",
     discussion: """
       Example:

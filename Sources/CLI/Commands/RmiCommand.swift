@@ -5,7 +5,7 @@ import Linux
 
 struct RmiCommand: Command {
   static let configuration = CommandConfiguration(
-    commandName: "rmi",
+    commandName: "rmi", _superCommandName: "minidock",
     abstract: "Remove images.",
     discussion: """
       Example:

@@ -4,7 +4,7 @@ import Linux
 
 struct VersionCommand: Command {
   static let configuration = CommandConfiguration(
-    commandName: "version",
+    commandName: "version", _superCommandName: "minidock",
     abstract: "Show minidock's version.",
     discussion: """
       Example:
