@@ -16,6 +16,8 @@ struct ContainerRunner: ~Copyable {
   var trace: Trace
   private var cgroup: Cgroup?
   private var run = RunFile()
+  /// The limits with the device rules.
+  private var resources = Resources()
 
   init(
     installation: Installation, options: RunOptions, record: ContainerRecord, image: ImageRecord,
@@ -46,7 +48,13 @@ struct ContainerRunner: ~Copyable {
     let cgroup = try makeCgroup()
     // The child loads and links minidock while its plan is being made.
     var launch = try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup)
+    let ownNetwork = options.network != .host
+    try launch.begin(
+      try InitPlan.namespaces(SpecBuilder.namespaces(ownNetwork: ownNetwork)),
+      traced: options.traced)
     trace.mark("spawn")
+    if defersLimits { try cgroup.setInitialLimits(resources) }
+    trace.mark("limits")
     try createRecord()
     trace.mark("record")
     let bridge = try reserveAddress()
@@ -54,7 +62,7 @@ struct ContainerRunner: ~Copyable {
     try ContainerFiles(bundle: bundle, options: options, hostname: record.hostname)
       .write(address: lease?.address, gateway: lease?.gateway)
     let spec = try SpecBuilder(
-      options: options, record: record, bundle: bundle, ownNetwork: options.network != .host
+      options: options, record: record, bundle: bundle, ownNetwork: ownNetwork
     ).build()
     trace.mark("spec")
     try launch.send(try plan(for: spec, cgroup))
@@ -89,17 +97,22 @@ struct ContainerRunner: ~Copyable {
 
   private mutating func makeCgroup() throws(Failure) -> Cgroup {
     record.cgroupPath = installation.cgroupParent(options.cgroupParent) + "/" + record.id
-    var resources = options.resources
+    resources = options.resources
     let devices = try SpecBuilder(
       options: options, record: record, bundle: bundle, ownNetwork: options.network != .host
     ).deviceRules()
     resources.devices = devices
     let made = try Cgroup.create(
-      path: record.cgroupPath, resources: resources, in: try CgroupHierarchy.detect())
+      path: record.cgroupPath, resources: resources, in: try CgroupHierarchy.detect(),
+      settingLimits: !defersLimits)
     cgroup = made
     trace.mark("cgroup")
     return made
   }
+
+  // The child does nothing of its own before its plan, so most limits can be set while it starts; but
+  // nobody can join a v1 cpuset that has no processors yet.
+  private var defersLimits: Bool { resources.cpu?.cpus == nil && resources.cpu?.mems == nil }
 
   private mutating func createRecord() throws(Failure) {
     try store.create(&record, name: options.name)

@@ -11,8 +11,12 @@ public enum Environment {
     var result: [String] = []
     for list in lists {
       for entry in list {
-        let name = entry.prefix { $0 != "=" }
-        if let place = result.firstIndex(where: { $0.prefix { $0 != "=" } == name }) {
+        // By bytes: a combining character after the "=" must not hide it.
+        let name = entry.utf8.prefix { $0 != UInt8(ascii: "=") }
+        let place = result.firstIndex {
+          $0.utf8.prefix { $0 != UInt8(ascii: "=") }.elementsEqual(name)
+        }
+        if let place {
           result[place] = entry
         } else {
           result.append(entry)

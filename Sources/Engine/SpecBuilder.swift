@@ -110,9 +110,7 @@ struct SpecBuilder {
 
   private func linux() throws(Failure) -> Spec.Linux {
     var linux = Spec.Linux()
-    var kinds = ["mount", "pid", "uts", "ipc", "cgroup"]
-    if ownNetwork { kinds.append("network") }
-    linux.namespaces = kinds.map { Spec.Namespace(type: $0) }
+    linux.namespaces = SpecBuilder.namespaces(ownNetwork: ownNetwork)
     linux.cgroupsPath = record.cgroupPath
     linux.resources = options.resources
     if !options.privileged {
@@ -132,6 +130,12 @@ struct SpecBuilder {
   func deviceRules() throws(Failure) -> [DeviceRule] {
     if options.privileged { return DeviceRule.allowAll }
     return DeviceRule.containerDefaults + (try hostDevices().rules)
+  }
+
+  /// The namespaces of every container.
+  static func namespaces(ownNetwork: Bool) -> [Spec.Namespace] {
+    let kinds = ["mount", "pid", "uts", "ipc", "cgroup"] + (ownNetwork ? ["network"] : [])
+    return kinds.map { Spec.Namespace(type: $0) }
   }
 
   private func hostDevices() throws(Failure) -> (

@@ -42,11 +42,16 @@ public struct ContainerInit: ~Copyable {
   private init(socket: consuming MessageSocket) { self.socket = socket }
 
   private mutating func run() throws(Failure) {
-    guard case .plan(let received) = try receive() else {
+    guard case .begin(let namespaces, let traced) = try receive() else {
       throw Failure(.corrupt, "start container", reason: "minidock init is internal to minidock")
     }
+    plan.traced = traced
+    try make(namespaces)
+    guard case .plan(let received) = try receive() else {
+      throw Failure(.corrupt, "start container", reason: "unexpected message")
+    }
     plan = received
-    try makeNamespaces()
+    mark("wait for plan")
     try adjustOOMScore()
     try makeRootFilesystem()
     if !plan.hostname.isEmpty { try ThisProcess.setHostName(plan.hostname) }
@@ -63,13 +68,13 @@ public struct ContainerInit: ~Copyable {
 
   // MARK: - Steps
 
-  private mutating func makeNamespaces() throws(Failure) {
+  private mutating func make(_ namespaces: Namespaces) throws(Failure) {
     mark("start init")
     // The rest comes after the network namespace, which the parent can work on meanwhile.
-    if plan.namespaces.contains(.network) { try Namespaces.network.unshare() }
+    if namespaces.contains(.network) { try Namespaces.network.unshare() }
     try send(.namespaces)
     mark("network namespace")
-    let others = plan.namespaces.subtracting(.network)
+    let others = namespaces.subtracting(.network)
     if !others.isEmpty { try others.unshare() }
     mark("namespaces")
   }

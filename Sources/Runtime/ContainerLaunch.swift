@@ -3,7 +3,7 @@ import Linux
 /// The parent's side of starting a container: spawns `minidock init` and follows the exchange of
 /// ``InitMessage`` up to the command's exec.
 ///
-/// Call in order: ``spawn(stdio:cgroup:)``, ``send(_:)``, ``waitForNamespaces()``,
+/// Call in order: ``spawn(stdio:cgroup:)``, ``begin(_:traced:)``, ``send(_:)``, ``waitForNamespaces()``,
 /// ``waitUntilReady()``, ``go()``, ``waitForExec()``. Between the calls the caller does its own part (records, network)
 /// while the child works on the other processor.
 /// If it goes out of scope before ``go()``, the child sees the closed socket and ends.
@@ -33,6 +33,8 @@ public struct ContainerLaunch: ~Copyable {
     var spawn = Spawn()
     spawn.namespaces = .pid
     spawn.arguments = ["minidock", "init"]
+    // Spares the Swift runtime's search for its backtrace program, which init could not run anyway.
+    spawn.environment = ["SWIFT_BACKTRACE=enable=no,swift-backtrace=/"]
     spawn.stdio = stdio
     var joins: [Int32] = []
     defer { for number in joins { ThisProcess.close(number) } }
@@ -50,6 +52,11 @@ public struct ContainerLaunch: ~Copyable {
     let child = try spawn.start(program: program, socket: pair.far.descriptor)
     _ = group
     return ContainerLaunch(child: child, socket: pair.near)
+  }
+
+  /// Has the first process make its namespaces, while the caller makes the plan.
+  public func begin(_ namespaces: Namespaces, traced: Bool) throws(Failure) {
+    try socket.send(InitMessage.begin(namespaces, traced: traced).bytes)
   }
 
   /// Tells the first process what to do.

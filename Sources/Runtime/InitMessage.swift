@@ -4,9 +4,9 @@ import Linux
 /// the socket that is the child's descriptor 3.
 ///
 ///     parent                                child (minidock init)
-///        | ---- plan --------------------------> |
-///        |                                       | unshare
-///        | <--------------------- namespaces --- | the parent may set up the network
+///        | ---- begin (namespaces) ------------> | unshare: the network namespace takes the kernel
+///        | <--------------------- namespaces --- | longest, and the parent still makes the plan
+///        | ---- plan --------------------------> | the parent may set up the network
 ///        |                                       | root, mounts, devices, pivot_root
 ///        | <---------------- terminal (+ fd) --- | only with a terminal
 ///        | <-------------------------- ready --- |
@@ -18,6 +18,8 @@ import Linux
 /// With tracing on, `timing` messages come in between.
 public enum InitMessage: Sendable, Equatable {
   case plan(InitPlan)
+  /// Make these namespaces now; the flag asks for step times.
+  case begin(Namespaces, traced: Bool)
   case namespaces
   case terminal
   case ready
@@ -32,6 +34,10 @@ public enum InitMessage: Sendable, Equatable {
     case .plan(let plan):
       writer.put(UInt8(1))
       writer.put(plan)
+    case .begin(let namespaces, let traced):
+      writer.put(UInt8(8))
+      writer.put(namespaces.rawValue)
+      writer.put(traced)
     case .namespaces: writer.put(UInt8(2))
     case .terminal: writer.put(UInt8(3))
     case .ready: writer.put(UInt8(4))
@@ -58,6 +64,9 @@ public enum InitMessage: Sendable, Equatable {
     case 5: self = .go
     case 6: self = .failed(try Failure(&reader))
     case 7: self = .timing(step: try reader.getString(), nanoseconds: try reader.get())
+    case 8:
+      let namespaces = Namespaces(rawValue: try reader.get())
+      self = .begin(namespaces, traced: try reader.getBool())
     case let tag:
       throw Failure(.corrupt, "decode", "message", reason: "unknown message \(tag)")
     }

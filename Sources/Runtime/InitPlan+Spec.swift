@@ -28,7 +28,10 @@ extension InitPlan {
     process.seccomp = seccomp
   }
 
-  private static func namespaces(_ list: [Spec.Namespace]) throws(Failure) -> Namespaces {
+  /// The namespaces that a specification asks for, but for the pid namespace, which comes with the clone.
+  ///
+  /// - Throws: ``Failure/Code/unsupported`` for one that cannot be made.
+  public static func namespaces(_ list: [Spec.Namespace]) throws(Failure) -> Namespaces {
     var result: Namespaces = []
     for namespace in list {
       guard namespace.path == nil else {

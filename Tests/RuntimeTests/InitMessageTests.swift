@@ -56,7 +56,8 @@ import Testing
   }()
 
   static let messages: [InitMessage] = [
-    .plan(fullPlan), .plan(InitPlan()), .namespaces, .terminal, .ready, .go,
+    .plan(fullPlan), .plan(InitPlan()), .begin([.mount, .network], traced: true), .namespaces,
+    .terminal, .ready, .go,
     .failed(Failure(errno: 13, "mount", "/proc", reason: "why", remedy: "do")),
     .timing(step: "pivot root", nanoseconds: .max),
   ]

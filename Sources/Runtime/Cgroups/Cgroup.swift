@@ -25,8 +25,10 @@ public struct Cgroup: Sendable, Equatable {
   ///     memory, which also counts the kills for want of memory.
   /// - Throws: ``Failure/Code/unsupported`` naming the limit and the controller that is missing;
   ///   ``Failure/Code/inUse`` when the group exists and has processes; the failure of a system call.
+  ///   - settingLimits: false leaves the limits to ``setInitialLimits(_:)``, which must follow before the
+  ///     group's process does anything of its own.
   public static func create(
-    path: String, resources: Resources, in hierarchy: CgroupHierarchy
+    path: String, resources: Resources, in hierarchy: CgroupHierarchy, settingLimits: Bool = true
   ) throws(Failure) -> Cgroup {
     try validate(path: path)
     let plan = try CgroupPlan(resources, hierarchy)
@@ -36,12 +38,19 @@ public struct Cgroup: Sendable, Equatable {
       try made.make(plan)
       let cgroup = Cgroup(
         path: path, hierarchy: hierarchy, unified: made.unified, groups: made.groups)
-      try cgroup.set(resources, plan, isNew: true)
+      if settingLimits { try cgroup.set(resources, plan, isNew: true) }
       return cgroup
     } catch {
       made.undo()
       throw error
     }
+  }
+
+  /// Applies the limits that the group was created for.
+  ///
+  /// - Throws: as ``create(path:resources:in:settingLimits:)``; the group stays.
+  public func setInitialLimits(_ resources: Resources) throws(Failure) {
+    try set(resources, try CgroupPlan(resources, hierarchy), isNew: true)
   }
 
   /// A group made earlier, perhaps by another process; parts that do not exist are left out.
