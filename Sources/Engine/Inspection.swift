@@ -68,8 +68,15 @@ public struct ImageImport {
         from: 0, name: name, config: config, comment: comment, created: .now, progress: nil)
     }
     let archive = try Descriptor.open(path, .read)
-    return try store.importRootfs(
-      from: archive.raw, name: name, config: config, comment: comment, created: .now,
-      progress: nil)
+    do throws(Failure) {
+      return try store.importRootfs(
+        from: archive.raw, name: name, config: config, comment: comment, created: .now,
+        progress: nil)
+    } catch {
+      // The store knows a stream; its user knows the file.
+      var failure = error
+      if failure.object.isEmpty { failure.object = path }
+      throw failure
+    }
   }
 }
