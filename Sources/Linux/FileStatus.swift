@@ -42,6 +42,12 @@ public struct FileStatus: Sendable, Equatable {
     self.init(info)
   }
 
+  /// What kind of file an open descriptor is; nil when it is not open.
+  public static func kind(of descriptor: Int32) -> Kind? {
+    var info = stat()
+    return fstat(descriptor, &info) == 0 ? FileStatus(info).kind : nil
+  }
+
   init(_ info: stat) {
     kind =
       switch info.st_mode & S_IFMT {

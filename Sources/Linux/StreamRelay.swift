@@ -8,7 +8,8 @@ public struct StreamRelay: ~Copyable {
   private let borrowedSource: Int32
   private let target: Int32
   private var ownedTarget: Descriptor?
-  private var canSplice = true
+  private var canSplice: Bool
+  private let targetKind: FileStatus.Kind?
   private var isWide = false
   /// Bytes read but not yet written, when splicing is not possible.
   private var pending: [UInt8] = []
@@ -22,6 +23,8 @@ public struct StreamRelay: ~Copyable {
     borrowedSource = source.raw
     self.source = consume source
     self.target = target
+    targetKind = FileStatus.kind(of: target)
+    canSplice = StreamRelay.isSpliceable(targetKind)
   }
 
   /// From a descriptor of the caller's into a pipe of the container's, which is closed at the end.
@@ -29,11 +32,21 @@ public struct StreamRelay: ~Copyable {
     borrowedSource = source
     self.target = target.raw
     ownedTarget = consume target
+    targetKind = .fifo
+    canSplice = StreamRelay.isSpliceable(FileStatus.kind(of: source))
+  }
+
+  // Only where no offset is involved: splice(2) moves a file's offset without the lock that read(2) and
+  // write(2) take, so that of several processes with one output file some would overwrite the others.
+  private static func isSpliceable(_ kind: FileStatus.Kind?) -> Bool {
+    kind == .fifo || kind == .socket
   }
 
   private init() {
     borrowedSource = -1
     target = -1
+    targetKind = nil
+    canSplice = false
     isFinished = true
   }
 
@@ -109,14 +122,16 @@ public struct StreamRelay: ~Copyable {
     return flush()
   }
 
-  // One page at a time and only when poll says so: a pipe or terminal then takes it without waiting.
+  // Only when poll says so, and to anything but a file one page at a time: a pipe or terminal then takes it
+  // without waiting.
   private mutating func flush() -> Bool {
     guard Watch.takesOutput(target) else {
       isTargetFull = true
       return false
     }
+    let most = targetKind == .regular ? pending.count : 4096
     let count = pending.withUnsafeBytes {
-      write(target, $0.baseAddress! + pendingOffset, min(4096, pending.count - pendingOffset))
+      write(target, $0.baseAddress! + pendingOffset, min(most, pending.count - pendingOffset))
     }
     if count < 0 {
       if errno == EINTR { return true }

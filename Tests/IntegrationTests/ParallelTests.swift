@@ -48,6 +48,17 @@ struct ParallelTests {
     #expect(try fixture.succeed("images", "-q").lines.count == 1)
   }
 
+  @Test func runsAtOnceIntoOneFileLoseNothing() throws {
+    try fixture.importBusybox()
+    // The shell's output is one file, whose offset all of them share.
+    let result = try fixture.shell(
+      """
+      for number in $(seq 60); do "$MINIDOCK" run --rm --network none busybox echo $number & done
+      wait
+      """)
+    #expect(Set(result.output.lines) == Set((1...60).map(String.init)), "\(result.errors)")
+  }
+
   @Test func oneNameGoesToOneOfMany() throws {
     try fixture.importBusybox()
     let result = try fixture.shell(
