@@ -58,6 +58,22 @@ struct Context {
 
   /// Undoes what killed processes left; a failure to do so must not keep anybody from their work.
   func sweep(_ installation: Installation) {
-    try? Housekeeping(installation).sweep()
+    for notice in (try? Housekeeping(installation).sweep()) ?? [] {
+      Console.error("minidock: \(notice)")
+    }
+  }
+
+  /// Does something with each of several objects and reports every failure, not only the first.
+  ///
+  /// - Returns: 1 when anything failed.
+  func each(_ names: [String], _ body: (String) throws(Failure) -> Void) -> Int32 {
+    var status: Int32 = 0
+    for name in names {
+      do throws(Failure) { try body(name) } catch {
+        Console.error("minidock: \(error)")
+        status = 1
+      }
+    }
+    return status
   }
 }

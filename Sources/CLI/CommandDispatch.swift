@@ -23,10 +23,14 @@ struct CommandDispatch {
       let command = MinidockCommand.command(named: name)
     else { return runRoot(Array(rest)) }
     rest.removeFirst()
-    if name == "run" {
+    if name == "run" || name == "create" {
       do throws(Failure) {
         let context = Context(global: global)
-        if let status = try RunCommand.fast(Array(rest), context) { return status }
+        let words = Array(rest)
+        let status =
+          name == "run"
+          ? try RunCommand.fast(words, context) : try CreateCommand.fast(words, context)
+        if let status { return status }
       } catch {
         return report(error, status: error.exitCode)
       }

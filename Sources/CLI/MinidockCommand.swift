@@ -16,8 +16,12 @@ struct MinidockCommand: ParsableCommand {
       """,
     version: Version.number,
     subcommands: [
-      RunCommand.self, PsCommand.self, ImagesCommand.self, ImportCommand.self, InspectCommand.self,
-      RmCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
+      RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, KillCommand.self,
+      RestartCommand.self, PauseCommand.self, UnpauseCommand.self, WaitCommand.self,
+      AttachCommand.self, ExecCommand.self, LogsCommand.self, EventsCommand.self, PsCommand.self,
+      RenameCommand.self, UpdateCommand.self, RmCommand.self, ImagesCommand.self,
+      ImportCommand.self, InspectCommand.self, RmiCommand.self, InfoCommand.self,
+      VersionCommand.self,
     ])
 
   /// The command of a name.
@@ -27,6 +31,20 @@ struct MinidockCommand: ParsableCommand {
   static func command(named name: String) -> (any Command.Type)? {
     switch name {
     case "run": RunCommand.self
+    case "exec": ExecCommand.self
+    case "create": CreateCommand.self
+    case "start": StartCommand.self
+    case "stop": StopCommand.self
+    case "kill": KillCommand.self
+    case "restart": RestartCommand.self
+    case "pause": PauseCommand.self
+    case "unpause": UnpauseCommand.self
+    case "wait": WaitCommand.self
+    case "attach": AttachCommand.self
+    case "logs": LogsCommand.self
+    case "events": EventsCommand.self
+    case "rename": RenameCommand.self
+    case "update": UpdateCommand.self
     case "ps": PsCommand.self
     case "images": ImagesCommand.self
     case "import": ImportCommand.self

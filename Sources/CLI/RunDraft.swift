@@ -14,6 +14,8 @@ struct RunDraft {
   mutating func turn(_ name: String, _ isOn: Bool) -> Bool {
     switch name {
     case "--rm": options.autoRemove = isOn
+    case "-d", "--detach": options.detached = isOn
+    case "--no-healthcheck": options.health.isOff = isOn
     case "-i", "--interactive": options.interactive = isOn
     case "-t", "--tty": options.terminal = isOn
     case "--init": options.usesInit = isOn
@@ -36,7 +38,9 @@ struct RunDraft {
     "--memory-swap", "--memory-reservation", "--cpus", "-c", "--cpu-shares", "--cpu-quota",
     "--cpu-period", "--cpuset-cpus", "--cpuset-mems", "--pids-limit", "--blkio-weight", "--ulimit",
     "--oom-score-adj", "--cgroup-parent", "--cap-add", "--cap-drop", "--security-opt", "--device",
-    "--sysctl",
+    "--sysctl", "--stop-timeout", "--restart", "--log-driver", "--log-opt", "--volumes-from",
+    "--health-cmd", "--health-interval", "--health-timeout", "--health-retries",
+    "--health-start-period", "--health-start-interval", "--health-on-failure",
   ]
 
   /// Whether a flag of this name has a value.
@@ -47,6 +51,7 @@ struct RunDraft {
   /// - Throws: ``Failure/Code/invalid`` naming the flag and what is wrong with its value.
   mutating func set(_ name: String, _ value: String) throws(Failure) {
     if try setContainer(name, value) { return }
+    if try setSupervision(name, value) { return }
     if try setProcess(name, value) { return }
     if try setFiles(name, value) { return }
     if try setNetwork(name, value) { return }
@@ -76,6 +81,31 @@ struct RunDraft {
     return true
   }
 
+  private mutating func setSupervision(
+    _ name: String, _ value: String
+  ) throws(Failure) -> Bool {
+    func time() throws(Failure) -> Int64 { try Duration.nanoseconds(value, flag: name) }
+    switch name {
+    case "--stop-timeout": options.stopTimeout = try number(name, value)
+    case "--restart": options.restart = try RestartPolicy(value)
+    case "--log-driver": try options.log.setDriver(value)
+    case "--log-opt": try options.log.set(value)
+    case "--health-cmd": options.health.command = ["/bin/sh", "-c", value]
+    case "--health-interval": options.health.interval = try time()
+    case "--health-timeout": options.health.timeout = try time()
+    case "--health-start-period": options.health.startPeriod = try time()
+    case "--health-start-interval": options.health.startInterval = try time()
+    case "--health-retries": options.health.retries = try number(name, value)
+    case "--health-on-failure":
+      guard let action = HealthOptions.Action(rawValue: value) else {
+        throw wrong(name, value, "it is not none, kill, restart or stop")
+      }
+      options.health.onFailure = action
+    default: return false
+    }
+    return true
+  }
+
   private mutating func setProcess(_ name: String, _ value: String) throws(Failure) -> Bool {
     switch name {
     case "-e", "--env": environment.append(value)
@@ -93,6 +123,7 @@ struct RunDraft {
   private mutating func setFiles(_ name: String, _ value: String) throws(Failure) -> Bool {
     switch name {
     case "-v", "--volume": options.mounts.append(try MountRequest(volume: value))
+    case "--volumes-from": options.volumesFrom.append(value)
     case "--mount": options.mounts.append(try MountRequest(mount: value))
     case "--tmpfs": options.mounts.append(try MountRequest(tmpfs: value))
     case "--shm-size":
@@ -156,8 +187,29 @@ struct RunDraft {
     }
   }
 
+  private func check(_ options: RunOptions) throws(Failure) {
+    if options.autoRemove && options.restart.kind != .no {
+      throw wrong("--restart", options.restart.text, "it and --rm exclude each other")
+    }
+    let health = options.health
+    if health.isOff && !health.command.isEmpty {
+      throw wrong("--no-healthcheck", "true", "it and --health-cmd exclude each other")
+    }
+    for (name, time) in [
+      ("--health-interval", health.interval), ("--health-timeout", health.timeout),
+      ("--health-start-interval", health.startInterval),
+    ] where time != 0 && time < 1_000_000 {
+      throw wrong(name, "\(time)ns", "the least is 1ms")
+    }
+    if health.retries < 0 { throw wrong("--health-retries", "\(health.retries)", "it is below 0") }
+  }
+
   /// Everything together.
-  func finish(image: String, command: [String]) throws(Failure) -> RunOptions {
+  ///
+  /// - Parameter forCreation: for `create`, which runs nothing yet.
+  func finish(
+    image: String, command: [String], forCreation: Bool = false
+  ) throws(Failure) -> RunOptions {
     var options = options
     options.image = image
     options.command = command
@@ -172,7 +224,10 @@ struct RunDraft {
     let asksForSwap = resources.memory != nil && resources.memorySwap == nil
     options.resources = try resources.resources(
       swapIsLimitable: asksForSwap ? try CgroupHierarchy.detect().accountsSwap : false)
-    if options.terminal && options.interactive && !Terminal.isTerminal(0) {
+    try check(options)
+    if options.terminal && options.interactive && !options.detached && !forCreation,
+      !Terminal.isTerminal(0)
+    {
       throw Failure(
         .invalid, "run", "-it", reason: "the input device is not a terminal",
         remedy: "use -i alone when input comes from a pipe or file")

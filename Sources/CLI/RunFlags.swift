@@ -4,6 +4,8 @@ import ArgumentParser
 
 /// Flags of `run` about the container as a whole.
 struct ContainerFlags: ParsableArguments {
+  @Flag(name: [.customShort("d"), .long], help: "Leave the container running and print its id.")
+  var detach = false
   @Flag(help: "Remove the container when it exits.") var rm = false
   @Option(help: "Name of the container.") var name: String?
   @Option(
@@ -18,6 +20,19 @@ struct ContainerFlags: ParsableArguments {
   var platform: String?
   @Option(help: ArgumentHelp("Signal that stops the container.", valueName: "signal"))
   var stopSignal: String?
+  @Option(help: ArgumentHelp("Time to end after the stop signal.", valueName: "seconds"))
+  var stopTimeout: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Start it again when it ends: no, on-failure[:n], always, unless-stopped.",
+      valueName: "policy"))
+  var restart: String?
+  @Option(help: ArgumentHelp("Keep what it prints: local or none.", valueName: "driver"))
+  var logDriver: String?
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("max-size=10m or max-file=3 of the log.", valueName: "name=value"))
+  var logOpt: [String] = []
   @Option(help: ArgumentHelp("Pass signals on to the container.", valueName: "bool"))
   var sigProxy = true
   @Flag(help: "Print to stderr where the time goes, step by step.") var trace = false
@@ -49,6 +64,27 @@ struct ProcessFlags: ParsableArguments {
   var detachKeys: String?
 }
 
+/// Flags of `run` about the test of the container's health.
+struct HealthFlags: ParsableArguments {
+  @Option(help: ArgumentHelp("Shell command that tests the health.", valueName: "command"))
+  var healthCmd: String?
+  @Option(help: ArgumentHelp("Time between two tests (30s).", valueName: "duration"))
+  var healthInterval: String?
+  @Option(help: ArgumentHelp("Time that a test may take (30s).", valueName: "duration"))
+  var healthTimeout: String?
+  @Option(help: ArgumentHelp("Failures in a row that mean unhealthy (3).", valueName: "number"))
+  var healthRetries: String?
+  @Option(help: ArgumentHelp("Time in which failures do not count.", valueName: "duration"))
+  var healthStartPeriod: String?
+  @Option(help: ArgumentHelp("Time between two tests then (5s).", valueName: "duration"))
+  var healthStartInterval: String?
+  @Option(
+    help: ArgumentHelp(
+      "What is done when unhealthy: none, kill, restart, stop.", valueName: "action"))
+  var healthOnFailure: String?
+  @Flag(help: "No test, not even the image's.") var noHealthcheck = false
+}
+
 /// Flags of `run` about what the container sees of file systems.
 struct FileFlags: ParsableArguments {
   @Option(
@@ -59,6 +95,10 @@ struct FileFlags: ParsableArguments {
     parsing: .singleValue,
     help: ArgumentHelp("Bind or tmpfs by fields.", valueName: "type=…,source=…,target=…"))
   var mount: [String] = []
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Mounts of another container.", valueName: "container[:ro]"))
+  var volumesFrom: [String] = []
   @Option(
     parsing: .singleValue,
     help: ArgumentHelp("Empty file system in memory.", valueName: "container[:options]"))

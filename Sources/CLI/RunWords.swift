@@ -10,7 +10,9 @@ import Runtime
 /// the same flags.
 struct RunWords {
   /// What the words ask for; `nil` when a word is not understood, or help is wanted.
-  static func parse(_ words: [String]) throws(Failure) -> RunOptions? {
+  static func parse(
+    _ words: [String], forCreation: Bool = false
+  ) throws(Failure) -> RunOptions? {
     var draft = RunDraft()
     var rest = words[...]
     while let word = rest.first, word.hasPrefix("-"), word != "-" {
@@ -22,7 +24,7 @@ struct RunWords {
       guard taken else { return nil }
     }
     guard let image = rest.popFirst() else { return nil }
-    return try draft.finish(image: image, command: Array(rest))
+    return try draft.finish(image: image, command: Array(rest), forCreation: forCreation)
   }
 
   private static func long(

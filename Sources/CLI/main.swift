@@ -1,3 +1,4 @@
+import Engine
 import Linux
 import Runtime
 
@@ -8,5 +9,8 @@ ThisProcess.setMask(0)
 // every run waits for it.
 if CommandLine.arguments.count > 1 && CommandLine.arguments[1] == "init" {
   exitProcess(ContainerInit.main())
+}
+if CommandLine.arguments.count > 2 && CommandLine.arguments[1] == "monitor" {
+  exitProcess(MonitorProcess.resume(Array(CommandLine.arguments.dropFirst(2))))
 }
 exitProcess(CommandDispatch(CommandLine.arguments).run())

@@ -106,8 +106,15 @@ pid_t clx_siginfo_pid(const siginfo_t *info) { return info->si_pid; }
 ssize_t clx_splice(int from, int to, size_t count, unsigned flags) {
   return splice(from, NULL, to, NULL, count, flags);
 }
+ssize_t clx_tee(int from, int to, size_t count, unsigned flags) {
+  return tee(from, to, count, flags);
+}
 ssize_t clx_copy_file_range(int from, int to, size_t count) {
   return copy_file_range(from, NULL, to, NULL, count, 0);
+}
+ssize_t clx_sendfile_at(int to, int from, int64_t offset, size_t count) {
+  off_t position = offset;
+  return sendfile(to, from, &position, count);
 }
 ssize_t clx_sendfile(int to, int from, size_t count) { return sendfile(to, from, NULL, count); }
 int clx_sethostname(const char *name, size_t length) { return sethostname(name, length); }
@@ -159,6 +166,43 @@ ssize_t clx_receive_fds(
   return received;
 }
 
+static int unix_address(const char *path, struct sockaddr_un *address) {
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  if (strlen(path) >= sizeof address->sun_path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  strcpy(address->sun_path, path);
+  return 0;
+}
+int clx_listen_seqpacket(const char *path, int backlog) {
+  struct sockaddr_un address;
+  if (unix_address(path, &address) < 0) return -1;
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, backlog) < 0) {
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+  }
+  return fd;
+}
+int clx_connect_seqpacket(const char *path) {
+  struct sockaddr_un address;
+  if (unix_address(path, &address) < 0) return -1;
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+  }
+  return fd;
+}
+int clx_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 int clx_peer_pid(int socket, pid_t *pid, uid_t *uid) {
   struct ucred credentials;
   socklen_t length = sizeof credentials;

@@ -5,6 +5,11 @@ struct DetachKeys: Equatable {
   private let sequence: [UInt8]
   private var matched = 0
 
+  /// No keys.
+  static let none = DetachKeys()
+
+  private init() { sequence = [] }
+
   /// Parses docker's form: letters or "ctrl-" with a letter or one of @ [ \ ] ^ _, separated by commas;
   /// "" for no keys.
   ///

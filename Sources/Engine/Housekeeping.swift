@@ -17,18 +17,23 @@ public struct Housekeeping {
   }
 
   /// Sweeps everything once; when another process is at it, that one's work is enough.
-  public func sweep() throws(Failure) {
-    guard let lock = try FileLock.tryAcquire(installation.runRoot + "/sweep.lock") else { return }
+  ///
+  /// - Returns: what the user should know: containers that ended without anybody seeing it.
+  @discardableResult
+  public func sweep() throws(Failure) -> [String] {
+    guard let lock = try FileLock.tryAcquire(installation.runRoot + "/sweep.lock") else { return [] }
     defer { _ = lock }
-    try sweepContainers()
+    let notices = try sweepContainers()
     try sweepRunFiles()
     sweepNames()
     sweepCgroups()
     ContainerCleanup.emptyTrash(installation)
+    return notices
   }
 
   // A directory without a record is one being made, or half made by a process that was killed.
-  private func sweepContainers() throws(Failure) {
+  private func sweepContainers() throws(Failure) -> [String] {
+    var notices: [String] = []
     let cleanup = ContainerCleanup(installation)
     for id in try Files.list(installation.containers) {
       let path = store.directory(id)
@@ -37,20 +42,17 @@ public struct Housekeeping {
         continue
       }
       if store.mayBeAlive(id) { continue }
-      let wasStarted = store.runFile(of: id) != nil
+      let run = store.runFile(of: id)
       if record.autoRemove {
+        // A container that was created, but not started yet, is nobody's leftover.
+        if run == nil, record.creator == nil, !Files.exists(path + "/status") { continue }
         removeCgroup(record.cgroupPath)
         cleanup.discard(record)
-      } else if wasStarted {
-        var status = StatusFile()
-        status.started = store.runFile(of: id)?.started
-        status.finished = .now
-        status.exitCode = 137
-        status.error = "its monitor was killed, and the container with it"
-        removeCgroup(record.cgroupPath)
-        cleanup.finish(record, status)
+      } else if run != nil {
+        notices.append(cleanup.settle(record))
       }
     }
+    return notices
   }
 
   private func sweepRunFiles() throws(Failure) {
@@ -61,6 +63,8 @@ public struct Housekeeping {
         // "<id>.<pid>.tmp": the part of a file that a killed process was replacing.
         let pid = entry.split(separator: ".").dropLast().last.flatMap { Int32($0) }
         if pid.flatMap({ ProcessIdentity(of: $0) }) == nil { try Files.remove(path) }
+      } else if entry.hasSuffix(".sock") || entry.hasSuffix(".paused") {
+        if store.runFile(of: id) == nil, !store.mayBeAlive(id) { try Files.remove(path) }
       } else if entry.hasSuffix(".start") {
         if !store.mayBeAlive(id) { try Files.remove(path) }
       } else if !Files.exists(store.directory(id)), !store.mayBeAlive(id) {

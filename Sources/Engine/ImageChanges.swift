@@ -41,11 +41,49 @@ public struct ImageChanges {
       case "STOPSIGNAL":
         guard Signals.number(argument) != nil else { throw wrong("no such signal") }
         config.stopSignal = argument
+      case "HEALTHCHECK": config.healthcheck = try ImageChanges.healthcheck(argument, wrong)
       default:
         throw wrong("unknown instruction \(parts[0])")
       }
     }
     return config
+  }
+
+  // "NONE", or options "--interval=30s" and then "CMD" with either form of a command.
+  private static func healthcheck(
+    _ text: String, _ wrong: (String) -> Failure
+  ) throws(Failure) -> Healthcheck {
+    var check = Healthcheck(test: [])
+    var rest = text
+    while rest.hasPrefix("--") {
+      let option = String(rest.prefix { !$0.isWhitespace })
+      rest = rest.dropFirst(option.count).trimmed
+      let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { throw wrong("\(option) has no value") }
+      func time() throws(Failure) -> Int64 {
+        try Duration.nanoseconds(parts[1], flag: "HEALTHCHECK \(parts[0])")
+      }
+      switch parts[0] {
+      case "--interval": check.interval = try time()
+      case "--timeout": check.timeout = try time()
+      case "--start-period": check.startPeriod = try time()
+      case "--start-interval": check.startInterval = try time()
+      case "--retries":
+        guard let number = Int(parts[1]), number > 0 else { throw wrong("retries is no number") }
+        check.retries = number
+      default: throw wrong("unknown option \(parts[0])")
+      }
+    }
+    if rest.uppercased() == "NONE" {
+      check.test = ["NONE"]
+      return check
+    }
+    guard rest.uppercased().hasPrefix("CMD") else { throw wrong("it is neither NONE nor CMD") }
+    let command = String(rest.dropFirst(3)).trimmed
+    guard !command.isEmpty else { throw wrong("CMD has no command") }
+    check.test =
+      command.hasPrefix("[") ? ["CMD"] + (try list(command, wrong)) : ["CMD-SHELL", command]
+    return check
   }
 
   // The exec form is a JSON list of strings; the shell form runs in sh, as docker's does.

@@ -29,7 +29,7 @@ public struct MountRequest: Sendable, Equatable {
     "private", "rprivate", "slave", "rslave", "shared", "rshared",
   ]
 
-  private init(kind: Kind, source: String, target: String) {
+  init(kind: Kind, source: String, target: String) {
     self.kind = kind
     self.source = source
     self.target = target

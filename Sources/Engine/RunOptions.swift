@@ -84,6 +84,18 @@ public struct RunOptions: Sendable {
   public var detachKeys = "ctrl-p,ctrl-q"
   /// `--sig-proxy`: signals that reach minidock go to the container; otherwise they are dropped.
   public var signalProxy = true
+  /// `-d`: the container is left running and its id printed.
+  public var detached = false
+  /// `--restart`.
+  public var restart = RestartPolicy()
+  /// `--stop-timeout`, seconds between the stop signal and SIGKILL, -1 to wait for ever; nil is docker's 10.
+  public var stopTimeout: Int?
+  /// `--log-driver` and `--log-opt`.
+  public var log = LogOptions()
+  /// `--health-cmd` and its like, and after the image's HEALTHCHECK was looked up that as well.
+  public var health = HealthOptions()
+  /// `--volumes-from`, "container[:ro|rw]" as given.
+  public var volumesFrom: [String] = []
   /// Report where the time goes.
   public var traced = false
 

@@ -18,12 +18,15 @@ public struct ImageConfig: Sendable, Equatable {
   public var exposedPorts: [String]
   /// The signal that stops a container, nil for SIGTERM.
   public var stopSignal: String?
+  /// How its health is tested, nil for not at all.
+  public var healthcheck: Healthcheck?
 
   /// A configuration; everything may be left out.
   public init(
     env: [String] = [], cmd: [String] = [], entrypoint: [String] = [], user: String = "",
     workingDir: String = "", labels: [String: String] = [:], volumes: [String] = [],
-    exposedPorts: [String] = [], stopSignal: String? = nil
+    exposedPorts: [String] = [], stopSignal: String? = nil,
+    healthcheck: Healthcheck? = nil
   ) {
     self.env = env
     self.cmd = cmd
@@ -34,5 +37,6 @@ public struct ImageConfig: Sendable, Equatable {
     self.volumes = volumes
     self.exposedPorts = exposedPorts
     self.stopSignal = stopSignal
+    self.healthcheck = healthcheck
   }
 }

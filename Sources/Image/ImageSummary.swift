@@ -7,7 +7,7 @@ import Linux
 /// Its names are candidates: a name is the image's when the store's link of that name says so.
 enum ImageSummary {
   private static let magic: UInt32 = 0x6964_6d49
-  private static let version: UInt32 = 1
+  private static let version: UInt32 = 2
 
   static func bytes(_ record: ImageRecord) -> [UInt8] {
     var numbers = WireWriter()
@@ -31,6 +31,13 @@ enum ImageSummary {
       writer.put(list)
     }
     writer.put(config.labels.keys.sorted().flatMap { [$0, config.labels[$0] ?? ""] })
+    writer.put(config.healthcheck) { writer, check in
+      writer.put(check.test ?? [])
+      for time in [check.interval, check.timeout, check.startPeriod, check.startInterval] {
+        writer.put(time ?? 0)
+      }
+      writer.put(Int64(check.retries ?? 0))
+    }
     writer.put("end")
     return writer.bytes
   }
@@ -99,6 +106,15 @@ enum ImageSummary {
     guard labels.count % 2 == 0 else { throw other }
     for index in stride(from: 0, to: labels.count, by: 2) {
       config.labels[labels[index]] = labels[index + 1]
+    }
+    config.healthcheck = try reader.getOptional { (reader) throws(Failure) in
+      var check = Healthcheck(test: try reader.getStrings())
+      check.interval = try reader.get()
+      check.timeout = try reader.get()
+      check.startPeriod = try reader.get()
+      check.startInterval = try reader.get()
+      check.retries = Int(try reader.get(Int64.self))
+      return check
     }
     guard try reader.getString() == "end", reader.isAtEnd else { throw other }
     return ImageRecord(

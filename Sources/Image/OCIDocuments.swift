@@ -59,6 +59,7 @@ enum OCIDocuments {
     var workingDir: String?
     var labels: [String: String]?
     var stopSignal: String?
+    var healthcheck: Healthcheck?
     enum CodingKeys: String, CodingKey {
       case user = "User"
       case exposedPorts = "ExposedPorts"
@@ -69,6 +70,7 @@ enum OCIDocuments {
       case workingDir = "WorkingDir"
       case labels = "Labels"
       case stopSignal = "StopSignal"
+      case healthcheck = "Healthcheck"
     }
 
     init(_ config: ImageConfig) {
@@ -85,6 +87,7 @@ enum OCIDocuments {
       workingDir = some(config.workingDir)
       labels = some(config.labels)
       stopSignal = config.stopSignal
+      healthcheck = config.healthcheck
     }
 
     var imageConfig: ImageConfig {
@@ -92,7 +95,7 @@ enum OCIDocuments {
         env: env ?? [], cmd: cmd ?? [], entrypoint: entrypoint ?? [], user: user ?? "",
         workingDir: workingDir ?? "", labels: labels ?? [:],
         volumes: (volumes ?? [:]).keys.sorted(), exposedPorts: (exposedPorts ?? [:]).keys.sorted(),
-        stopSignal: stopSignal)
+        stopSignal: stopSignal, healthcheck: healthcheck)
     }
   }
 

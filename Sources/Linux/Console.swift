@@ -12,6 +12,9 @@ public enum Console {
   /// come from an image or a stranger, and must neither break the line nor drive the terminal.
   public static func error(_ text: String) { write(text.printable + "\n", to: 2) }
 
+  /// Prints text to standard error as it is: for what drives the terminal on purpose.
+  public static func errorRaw(_ text: String) { write(text, to: 2) }
+
   /// A variable of the environment, even an empty one; nil when it is not set.
   public static func variable(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }

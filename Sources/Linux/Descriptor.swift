@@ -57,6 +57,9 @@ public enum OpenMode: Sendable {
   /// A location only (O_PATH).
   case path
 
+  /// open(2)'s flags for the location of a directory.
+  public static let directoryPathFlags = Int32(CLX_O_PATH) | O_DIRECTORY
+
   var flags: (Int32, mode_t) {
     switch self {
     case .read: (O_RDONLY, 0)

@@ -17,6 +17,10 @@ public enum ErrorNumber {
   public static let noDevice = ENODEV
   /// ENOENT.
   public static let noEntry = ENOENT
+  /// ENOSYS: the kernel lacks the call.
+  public static let noSystemCall = ENOSYS
+  /// ESRCH: no such process.
+  public static let noProcess = ESRCH
   /// EACCES: permission denied.
   public static let accessDenied = EACCES
   /// ELOOP: a link where none may be followed.

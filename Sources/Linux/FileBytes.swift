@@ -24,6 +24,34 @@ public enum FileBytes {
     }
   }
 
+  /// Moves at most `limit` bytes of a pipe to a file's current position inside the kernel (splice(2));
+  /// waits neither for input nor for a reader.
+  ///
+  /// - Returns: how many; 0 at the end of the pipe.
+  /// - Throws: EAGAIN when the pipe has none, ENOSPC when the file system is full.
+  public static func splice(
+    pipe: Int32, to file: Int32, limit: Int, object: String
+  ) throws(Failure) -> Int {
+    try checkCount("write", object) { clx_splice(pipe, file, limit, 1 | 2) }
+  }
+
+  /// Copies at most `limit` bytes from a file's `offset` to another descriptor inside the kernel
+  /// (sendfile(2)).
+  ///
+  /// - Returns: how many; 0 at the end of the file.
+  public static func copy(
+    from file: Int32, at offset: Int64, to target: Int32, limit: Int
+  ) throws(Failure) -> Int {
+    try checkCount("copy", "descriptor \(file)") {
+      clx_sendfile_at(target, file, offset, limit)
+    }
+  }
+
+  /// Sets a file's current position.
+  public static func seek(_ file: Int32, to offset: Int64) throws(Failure) {
+    if lseek(file, off_t(offset), SEEK_SET) < 0 { throw .last("seek in", "descriptor \(file)") }
+  }
+
   /// ftruncate(2).
   public static func setLength(
     _ file: Int32, _ length: Int64, object: String

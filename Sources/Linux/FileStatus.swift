@@ -26,6 +26,8 @@ public struct FileStatus: Sendable, Equatable {
   public let size: Int64
   /// Seconds since 1970 of the last change of its content.
   public let modified: Int64
+  /// The inode's number, unique in its file system.
+  public let inode: UInt64
   /// The numbers of a device node.
   public let major: UInt32
   /// See ``major``; both are 0 for what is no device.
@@ -64,6 +66,7 @@ public struct FileStatus: Sendable, Equatable {
     group = info.st_gid
     size = Int64(info.st_size)
     modified = Int64(info.st_mtim.tv_sec)
+    inode = UInt64(info.st_ino)
     major = clx_major(info.st_rdev)
     minor = clx_minor(info.st_rdev)
   }
@@ -75,6 +78,9 @@ extension Descriptor {
 }
 
 extension Descriptor {
+  /// Whether the file lies on a devpts (fstatfs(2)).
+  public var isTerminalFileSystem: Bool { clx_statfs_type(raw) == 0x1cd1 /* DEVPTS_SUPER_MAGIC */ }
+
   /// Whether the file lies on a procfs or sysfs (fstatfs(2)).
   public var isKernelFileSystem: Bool {
     [0x9fa0 /* PROC_SUPER_MAGIC */, 0x6265_6572 /* SYSFS_MAGIC */].contains(clx_statfs_type(raw))

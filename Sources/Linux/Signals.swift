@@ -60,6 +60,9 @@ public struct SignalReader: ~Copyable, Sendable {
     descriptor = Descriptor(owning: try check("create signalfd") { clx_signalfd(&mask) })
   }
 
+  /// Takes over a signalfd, whose signals are blocked already.
+  public init(adopting descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
   /// The next pending signal's number and sender's pid; nil when there is none.
   public func next() -> (signal: Int32, sender: Int32)? {
     // struct signalfd_siginfo is 128 bytes: signo 0, errno 4, code 8, pid 12.

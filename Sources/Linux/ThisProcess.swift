@@ -25,6 +25,9 @@ public enum ThisProcess {
     _ = clx_fcntl(descriptor, F_SETFD, Int(FD_CLOEXEC))
   }
 
+  /// Lets one descriptor stay open across an exec.
+  public static func keepAtExec(_ descriptor: Int32) { _ = clx_fcntl(descriptor, F_SETFD, 0) }
+
   /// Makes `number` a copy of an open descriptor, which an exec keeps (dup2(2)).
   public static func place(_ descriptor: Int32, at number: Int32) throws(Failure) {
     try check("duplicate descriptor", "\(descriptor)") { dup2(descriptor, number) }
@@ -138,6 +141,10 @@ public enum Signal {
   public static let kill = SIGKILL
   /// SIGTERM: asks a process to end.
   public static let terminate = SIGTERM
+  /// SIGINT: the interrupt key.
+  public static let interrupt = SIGINT
+  /// SIGQUIT: the quit key.
+  public static let quit = SIGQUIT
   /// SIGHUP: the controlling terminal is gone.
   public static let hangup = SIGHUP
   /// SIGPIPE: a write to a pipe or socket that has no reader.

@@ -42,7 +42,12 @@ public struct ContainerInit: ~Copyable {
   private init(socket: consuming MessageSocket) { self.socket = socket }
 
   private mutating func run() throws(Failure) {
-    guard case .begin(let namespaces, let traced) = try receive() else {
+    let (first, target) = try receiveFirst()
+    if case .join(let namespaces, let process) = first, let target {
+      return try ContainerJoin(socket: socket.descriptor.raw, plan: process)
+        .execute(in: namespaces, of: target)
+    }
+    guard case .begin(let namespaces, let traced) = first else {
       throw Failure(.corrupt, "start container", reason: "minidock init is internal to minidock")
     }
     plan.traced = traced
@@ -123,6 +128,12 @@ public struct ContainerInit: ~Copyable {
       exitProcess(125)
     }
     return try InitMessage(message.bytes)
+  }
+
+  // The first message may bring a descriptor along.
+  private func receiveFirst() throws(Failure) -> (InitMessage, Int32?) {
+    guard let message = try socket.receive(limit: MessageSocket.capacity) else { exitProcess(125) }
+    return (try InitMessage(message.bytes), message.descriptors.first)
   }
 
   private func send(_ message: InitMessage) throws(Failure) { try socket.send(message.bytes) }

@@ -27,11 +27,14 @@ public struct ContainerLaunch: ~Copyable {
   ///   - stdio: the process's descriptors 0, 1 and 2, which the caller keeps too.
   ///   - cgroup: the group that it starts in; nil leaves it in the caller's.
   /// - Throws: the failed step; no process is left then.
-  public static func spawn(stdio: [Int32], cgroup: Cgroup?) throws(Failure) -> ContainerLaunch {
+  ///   - namespaces: those that it gets new ones of.
+  public static func spawn(
+    stdio: [Int32], cgroup: Cgroup?, namespaces: Namespaces = .pid
+  ) throws(Failure) -> ContainerLaunch {
     let program = try SealedExecutable.open()
     let pair = try MessageSocket.pair()
     var spawn = Spawn()
-    spawn.namespaces = .pid
+    spawn.namespaces = namespaces
     spawn.arguments = ["minidock", "init"]
     // Spares the Swift runtime's search for its backtrace program, which init could not run anyway.
     spawn.environment = ["SWIFT_BACKTRACE=enable=no,swift-backtrace=/"]
@@ -62,6 +65,16 @@ public struct ContainerLaunch: ~Copyable {
   /// Tells the first process what to do.
   public func send(_ plan: InitPlan) throws(Failure) {
     try socket.send(InitMessage.plan(plan).bytes)
+  }
+
+  /// Tells a process that was born in a container's pid namespace to enter the others and execute a
+  /// command there. ``waitForExec()`` follows.
+  ///
+  /// - Parameter target: the container's first process, by pidfd (setns(2) with one: Linux 5.8).
+  public func join(
+    _ target: borrowing Descriptor, _ namespaces: Namespaces, _ process: ProcessPlan
+  ) throws(Failure) {
+    try socket.send(InitMessage.join(namespaces, process).bytes, descriptors: [target.raw])
   }
 
   /// Waits until the container's namespaces exist and can be entered or configured from outside.

@@ -14,12 +14,21 @@ import Linux
 ///        |                                       | limits, user, capabilities, seccomp
 ///        | <------------------------- (closed) - | execve has closed the socket: it runs
 ///
+/// A later process of a container (exec) is born in the container's cgroup and pid namespace:
+///
+///     parent                                child (minidock init)
+///        | ---- join (+ pidfd) ----------------> | the other namespaces, terminal, user …
+///        | <---------------- terminal (+ fd) --- | only with a terminal
+///        | <------------------------- (closed) - | it runs
+///
 /// In place of any message of its own the child may send `failed` with the whole failure and end.
 /// With tracing on, `timing` messages come in between.
 public enum InitMessage: Sendable, Equatable {
   case plan(InitPlan)
   /// Make these namespaces now; the flag asks for step times.
   case begin(Namespaces, traced: Bool)
+  /// Enter these namespaces of the process behind the descriptor, and execute this there.
+  case join(Namespaces, ProcessPlan)
   case namespaces
   case terminal
   case ready
@@ -38,6 +47,10 @@ public enum InitMessage: Sendable, Equatable {
       writer.put(UInt8(8))
       writer.put(namespaces.rawValue)
       writer.put(traced)
+    case .join(let namespaces, let process):
+      writer.put(UInt8(9))
+      writer.put(namespaces.rawValue)
+      writer.put(process)
     case .namespaces: writer.put(UInt8(2))
     case .terminal: writer.put(UInt8(3))
     case .ready: writer.put(UInt8(4))
@@ -67,6 +80,9 @@ public enum InitMessage: Sendable, Equatable {
     case 8:
       let namespaces = Namespaces(rawValue: try reader.get())
       self = .begin(namespaces, traced: try reader.getBool())
+    case 9:
+      let namespaces = Namespaces(rawValue: try reader.get())
+      self = .join(namespaces, try ProcessPlan(&reader))
     case let tag:
       throw Failure(.corrupt, "decode", "message", reason: "unknown message \(tag)")
     }

@@ -103,6 +103,8 @@ extension WireWriter {
       $0.put($1.columns)
     }
     put(process.reaps)
+    put(process.makesWorkingDirectory)
+    put(process.outlivesParent)
   }
 }
 
@@ -202,5 +204,7 @@ extension ProcessPlan {
       TerminalSize(rows: try reader.get(), columns: try reader.get())
     }
     reaps = try reader.getBool()
+    makesWorkingDirectory = try reader.getBool()
+    outlivesParent = try reader.getBool()
   }
 }

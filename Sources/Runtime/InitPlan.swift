@@ -50,8 +50,12 @@ public struct ProcessPlan: Sendable, Equatable {
   public var arguments: [String] = []
   /// "NAME=value" entries; HOME is added from /etc/passwd when missing.
   public var environment: [String] = []
-  /// An absolute path in the container; its directories are made when missing.
+  /// An absolute path in the container.
   public var workingDirectory = "/"
+  /// Whether a working directory that is missing is made, as a container's first process has it.
+  public var makesWorkingDirectory = true
+  /// Whether it goes on when the process that started it ends.
+  public var outlivesParent = false
   /// The user as text ("1000:100", "www-data"), looked up in the container's own files; nil when
   /// `uid`, `gid` and `groups` say it already.
   public var userText: String?

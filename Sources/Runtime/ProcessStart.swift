@@ -82,7 +82,10 @@ struct ProcessStart {
     }
     let directory: Descriptor
     do throws(Failure) {
-      directory = try root.makeDirectory(path)
+      directory =
+        plan.makesWorkingDirectory
+        ? try root.makeDirectory(path)
+        : try root.open(path, flags: OpenMode.directoryPathFlags)
     } catch {
       throw Failure(
         errno: error.errno, "change directory to", path,
@@ -107,6 +110,7 @@ struct ProcessStart {
   // The change of user has cleared the parent-death signal. A parent that died in between has closed
   // its end of the socket.
   private func bindToParent() throws(Failure) {
+    if plan.outlivesParent { return try ThisProcess.setParentDeathSignal(0) }
     try ThisProcess.setParentDeathSignal(Signal.kill)
     if Watch.isHungUp(socket) { exitProcess(125) }
   }

@@ -21,18 +21,27 @@ struct RmCommand: Command {
   func execute(_ context: Context) throws(Failure) -> Int32 {
     let installation = try context.installation()
     context.sweep(installation)
-    let removal = ContainerRemoval(installation)
+    var removal = ContainerRemoval(installation)
+    removal.force = force
+    removal.volumes = volumes
+    var pending: [(String, ContainerRemoval.Pending)] = []
     var status: Int32 = 0
+    // All are killed before the first is waited for: they die at the same time.
     for name in containers {
-      do throws(Failure) {
-        try removal.remove(name, force: force)
-        Console.print(name)
-      } catch {
+      do throws(Failure) { pending.append((name, try removal.begin(name))) } catch {
         // Docker's rm -f of a container that does not exist succeeds, but says so.
         Console.error("minidock: \(error)")
         if !(force && error.code == .notFound) { status = 1 }
       }
     }
+    for (name, container) in pending {
+      let failed = context.each([name]) { name throws(Failure) in
+        try removal.finish(container)
+        Console.print(name)
+      }
+      if failed != 0 { status = failed }
+    }
+    removal.emptyTrash()
     return status
   }
 }

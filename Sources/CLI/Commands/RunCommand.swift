@@ -10,6 +10,7 @@ struct RunCommand: Command {
     discussion: """
       Example:
         minidock run --rm -it busybox sh
+        minidock run -d --name web --restart unless-stopped busybox httpd -f
         minidock run --rm -m 256m --cpus 0.5 -v "$PWD:/work:ro" busybox ls /work
 
       The exit status is the command's; 128+n when signal n ended it; 125 when minidock failed, 126 \
@@ -18,6 +19,7 @@ struct RunCommand: Command {
 
   @OptionGroup(title: "Container") var container: ContainerFlags
   @OptionGroup(title: "Process") var process: ProcessFlags
+  @OptionGroup(title: "Health") var health: HealthFlags
   @OptionGroup(title: "Files") var files: FileFlags
   @OptionGroup(title: "Network") var network: NetworkFlags
   @OptionGroup(title: "Limits") var limits: LimitFlags
@@ -31,11 +33,17 @@ struct RunCommand: Command {
   static func fast(_ words: [String], _ context: Context) throws(Failure) -> Int32? {
     guard let options = try RunWords.parse(words) else { return nil }
     let installation = try context.installation()
-    let images = ImageResolution(
+    let run = ContainerRun(
+      installation: installation, images: images(installation), options: options)
+    return try run.run(
+      report: { for line in $0 { Console.error(line) } }, detached: { Console.print($0) })
+  }
+
+  /// Where the images of new containers come from.
+  static func images(_ installation: Installation) -> ImageResolution {
+    ImageResolution(
       installation: installation, bundleFolders: ImageResolution.standardFolders(),
       notice: { Console.error("minidock: \($0)") })
-    let run = ContainerRun(installation: installation, images: images, options: options)
-    return try run.foreground { for line in $0 { Console.error(line) } }
   }
 
   // Reached only with words that ArgumentParser accepts and RunWords does not: there are none.

@@ -119,12 +119,19 @@ int clx_waitid_pidfd(int pidfd, int options, siginfo_t *info);
 int clx_siginfo_status(const siginfo_t *info);
 pid_t clx_siginfo_pid(const siginfo_t *info);
 ssize_t clx_splice(int from, int to, size_t count, unsigned flags);
+ssize_t clx_tee(int from, int to, size_t count, unsigned flags);
 ssize_t clx_copy_file_range(int from, int to, size_t count);
 ssize_t clx_sendfile(int to, int from, size_t count);
+ssize_t clx_sendfile_at(int to, int from, int64_t offset, size_t count);
 int clx_sethostname(const char *name, size_t length);
 int clx_setdomainname(const char *name, size_t length);
 int clx_socketpair_seqpacket(int fds[2]);
 int clx_pipe_cloexec(int fds[2]);
+// A listening SOCK_SEQPACKET socket at `name` below the working directory of the moment (unix(7) limits
+// paths to 107 bytes, so callers pass /proc/self/fd/N/name), and a connection to one.
+int clx_listen_seqpacket(const char *path, int backlog);
+int clx_connect_seqpacket(const char *path);
+int clx_accept(int socket);
 // Sends bytes with up to 8 descriptors (SCM_RIGHTS); receives them close-on-exec.
 ssize_t clx_send_fds(int socket, const void *bytes, size_t count, const int *fds, int fd_count);
 ssize_t clx_receive_fds(

@@ -27,7 +27,43 @@ struct ContainerCleanup {
   /// Gives back the lease and forgets the processes.
   func release(_ record: ContainerRecord) {
     if record.network == .bridge { try? installation.networkHost().release(owner: record.id) }
+    try? Files.remove(installation.runs + "/" + store.socketName(record.id))
+    try? Files.remove(store.pausedPath(record.id))
     try? Files.remove(store.runFilePath(record.id))
+  }
+
+  /// Writes down the end of a container that nobody has seen, as its monitor was killed, and gives back
+  /// what it held.
+  ///
+  /// - Returns: what happened, for the user.
+  @discardableResult
+  func settle(_ record: ContainerRecord) -> String {
+    if let hierarchy = try? CgroupHierarchy.detect(), !record.cgroupPath.isEmpty {
+      let group = Cgroup(existing: record.cgroupPath, in: hierarchy)
+      if group.exists {
+        try? group.kill()
+        try? group.remove()
+      }
+    }
+    let run = store.runFile(of: record.id)
+    let reason = "its monitor (process \(run?.monitor?.pid ?? 0)) was killed, and the container with it"
+    var status = StatusFile()
+    if let bytes = (try? Files.read(store.directory(record.id) + "/status")) ?? nil {
+      status = StatusFile(FieldText(parsing: bytes))
+    }
+    // One that waited to be started again has ended as its status says.
+    if run?.isRestarting != true || status.finished == nil {
+      status.started = run?.started ?? status.started
+      status.finished = .now
+      status.exitCode = 137
+      status.signal = Signal.kill
+      status.error = reason
+    }
+    EventLog(installation).append([
+      Event(container: record, "die", [("exitCode", String(status.exitCode))])
+    ])
+    finish(record, status)
+    return "container \(record.name) has ended: \(reason)"
   }
 
   /// Removes the container's record and files. What takes time (the files of its layer) is moved out of

@@ -70,14 +70,25 @@ public struct ContainerRecord: Sendable, Equatable {
   public var cgroupPath = ""
   /// How many words of the command are the entrypoint.
   public var entrypointCount = 0
+  /// Whether ``RunOptions/health`` has a test; what it says stands in a file of its own.
+  public var hasHealthTest = false
+  /// Paths in the container with an anonymous volume, and all its volumes by "name:target".
+  public var volumes: [String] = []
   /// The process that made it: while that lives, the container is about to start.
   var creator: ProcessIdentity?
+  /// The boot of the machine in which that was.
+  var boot = ""
 
   /// An empty record.
   public init() {}
 
   /// The first 12 digits of the id, as docker's tables show it.
   public var shortID: String { String(id.prefix(12)) }
+
+  /// Whether the process that made it still runs: a pid and its start time may come again after a reboot.
+  var creatorIsAlive: Bool {
+    creator?.isAlive == true && boot == Processes.bootIdentity()
+  }
 
   /// As a file.
   var fields: FieldText {
@@ -103,8 +114,10 @@ public struct ContainerRecord: Sendable, Equatable {
     text.add("cap-drop", capabilitiesDropped)
     text.add("bind", binds)
     text.add("tmpfs", tmpfs)
+    text.add("volume", volumes)
     text.add("cgroup", cgroupPath)
-    text.add("creator", creator.map { "\($0.pid) \($0.startTime)" })
+    text.add("creator", creator?.field)
+    text.add("boot", boot)
     return text
   }
 
@@ -112,6 +125,7 @@ public struct ContainerRecord: Sendable, Equatable {
     [
       ("auto-remove", autoRemove), ("interactive", interactive), ("terminal", terminal),
       ("privileged", privileged), ("read-only", readOnly), ("init", usesInit),
+      ("health", hasHealthTest),
     ]
   }
 
@@ -154,6 +168,7 @@ public struct ContainerRecord: Sendable, Equatable {
     privileged = flags.contains("privileged")
     readOnly = flags.contains("read-only")
     usesInit = flags.contains("init")
+    hasHealthTest = flags.contains("health")
     network = (try? NetworkMode(text["network"] ?? "bridge")) ?? .bridge
     stopSignal = text["stop-signal"] ?? "SIGTERM"
     memory = text.number("memory") ?? 0
@@ -168,8 +183,10 @@ public struct ContainerRecord: Sendable, Equatable {
     capabilitiesDropped = text.all("cap-drop")
     binds = text.all("bind")
     tmpfs = text.all("tmpfs")
+    volumes = text.all("volume")
     cgroupPath = text["cgroup"] ?? ""
     creator = ProcessIdentity(field: text["creator"])
+    boot = text["boot"] ?? ""
   }
 
   /// Equal when the same would be written to disk.

@@ -2,59 +2,48 @@ import Image
 import Linux
 import Runtime
 
-/// `minidock run`: from the user's options to the command's exit status.
-public struct ContainerRun {
+/// Makes a container's record of what the user asks for and the image says; `minidock create`.
+public struct ContainerCreation {
   let installation: Installation
   let images: ImageResolution
-  var options: RunOptions
+  private(set) var options: RunOptions
 
-  /// A run with these options.
+  /// A container with these options.
   public init(installation: Installation, images: ImageResolution, options: RunOptions) {
     self.installation = installation
     self.images = images
     self.options = options
   }
 
-  /// Runs the container in the foreground and returns its exit status.
+  /// Creates the container without starting it.
   ///
-  /// This process must have no thread. With a terminal it forks the monitor and stays as its client;
-  /// without one it is the monitor itself.
-  /// - Parameter report: receives the trace's lines, when asked for, once the container runs.
-  public func foreground(report: ([String]) -> Void) throws(Failure) -> Int32 {
-    var trace = Trace(options.traced)
-    ThisProcess.handle(Signal.pipe, ignoring: true)
-    _ = try DetachKeys(options.detachKeys)
-    let image = try images.find(options.image, pull: options.pull, platform: options.platform)
-    trace.mark("image")
-    let record = try makeRecord(image)
-    let runner = ContainerRunner(
-      installation: installation, options: options, record: record, image: image, trace: trace)
-    return options.terminal
-      ? try TerminalSession.run(runner, report: report)
-      : try attached(runner, report: report)
+  /// - Returns: its id.
+  public mutating func create() throws(Failure) -> String {
+    let image = try findImage()
+    options.completeLog(isForeground: false)
+    var record = try makeRecord(image)
+    let store = ContainerStore(installation)
+    record.creator = ProcessIdentity(of: ThisProcess.id)
+    record.boot = Processes.bootIdentity()
+    try store.announce(record.id, by: record.creator)
+    defer { store.withdraw(record.id) }
+    // The creator is no starter: with it gone from the record, nobody waits for a start.
+    record.creator = nil
+    try store.create(&record, name: options.name, options: options)
+    try ContainerIDFile.write(record, options)
+    EventLog(installation).append([Event(container: record, "create")])
+    return record.id
   }
 
-  private func attached(
-    _ runner: consuming ContainerRunner, report: ([String]) -> Void
-  ) throws(Failure) -> Int32 {
-    let signals = try SignalReader(ForegroundMonitor.proxied)
-    var streams = try StandardStreams(interactive: options.interactive)
-    let started = try runner.start(stdio: streams.containerEnds)
-    streams.closeContainerEnds()
-    report(runner.trace.lines)
-    let end = ContainerEnd(
-      installation: installation, record: started.record, cgroup: started.cgroup)
-    var monitor = ForegroundMonitor(
-      child: started.child, streams: streams, signals: signals,
-      proxiesSignals: options.signalProxy)
-    let status = try monitor.run()
-    end.finish(status)
-    return status.code
+  mutating func completeLog(isForeground: Bool) {
+    options.completeLog(isForeground: isForeground)
   }
 
-  // MARK: - The record
+  func findImage() throws(Failure) -> ImageRecord {
+    try images.find(options.image, pull: options.pull, platform: options.platform)
+  }
 
-  func makeRecord(_ image: ImageRecord) throws(Failure) -> ContainerRecord {
+  mutating func makeRecord(_ image: ImageRecord) throws(Failure) -> ContainerRecord {
     var record = ContainerRecord()
     let config = image.config
     record.id = randomHex(bytes: 32)
@@ -90,6 +79,8 @@ public struct ContainerRun {
       record.labels = labels.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
     record.stopSignal = try stopSignal(options.stopSignal ?? config.stopSignal ?? "SIGTERM")
+    options.health = options.health.merged(over: HealthOptions(config.healthcheck))
+    record.hasHealthTest = options.health.isActive
     copyOptions(into: &record)
     return record
   }
@@ -124,16 +115,7 @@ public struct ContainerRun {
     record.privileged = options.privileged
     record.readOnly = options.readOnly
     record.usesInit = options.usesInit
-    let resources = options.resources
-    record.memory = resources.memory?.limit ?? 0
-    record.memorySwap = resources.memory?.swap ?? 0
-    record.memoryReservation = resources.memory?.reservation ?? 0
-    if let quota = resources.cpu?.quota, let period = resources.cpu?.period, period > 0 {
-      record.nanoCPUs = quota * 1_000_000_000 / Int64(period)
-    }
-    record.cpuShares = resources.cpu?.shares ?? 0
-    record.cpusetCPUs = resources.cpu?.cpus ?? ""
-    record.pidsLimit = resources.pids?.limit ?? 0
+    record.take(options.resources)
     record.shmSize = options.shmSize
     record.capabilitiesAdded = options.capabilitiesAdded
     record.capabilitiesDropped = options.capabilitiesDropped
@@ -144,22 +126,42 @@ public struct ContainerRun {
   }
 }
 
-/// What a monitor does when its container has ended.
-struct ContainerEnd {
-  let installation: Installation
-  let record: ContainerRecord
-  let cgroup: Cgroup
-  let started = Timestamp.now
+/// `--cidfile`.
+enum ContainerIDFile {
+  /// Writes the id of a container that exists now.
+  static func write(_ record: ContainerRecord, _ options: RunOptions) throws(Failure) {
+    guard let path = options.containerIDFile else { return }
+    do throws(Failure) {
+      let file = try Descriptor.open(path, .createNew(mode: 0o644))
+      try file.write(Array(record.id.utf8), object: path)
+    } catch  where error.errno == ErrorNumber.exists {
+      throw Failure(
+        .exists, "write", "--cidfile \(path)", reason: "the file exists",
+        remedy: "make sure that no other container uses it, or delete it")
+    }
+  }
+}
 
-  /// Records the end, removes the cgroup and gives back what the container held.
-  func finish(_ exit: ExitStatus) {
-    var status = StatusFile()
-    status.started = started
-    status.finished = .now
-    status.exitCode = exit.code
-    status.oomKilled = cgroup.oomKills() > 0
-    ContainerCleanup(installation).finish(record, status)
-    try? cgroup.remove()
-    if record.autoRemove { ContainerCleanup(installation).deleteDiscarded(record.id) }
+extension RunOptions {
+  /// Decides about the log where the user has not: what a foreground run with --rm prints is its
+  /// caller's, and nobody could read a log after its end.
+  mutating func completeLog(isForeground: Bool) {
+    if !log.isExplicit && isForeground && autoRemove && !terminal { log.isOn = false }
+  }
+}
+
+extension ContainerRecord {
+  /// Takes the limits over for inspect.
+  mutating func take(_ resources: Resources) {
+    memory = resources.memory?.limit ?? 0
+    memorySwap = resources.memory?.swap ?? 0
+    memoryReservation = resources.memory?.reservation ?? 0
+    nanoCPUs = 0
+    if let quota = resources.cpu?.quota, let period = resources.cpu?.period, period > 0 {
+      nanoCPUs = quota * 1_000_000_000 / Int64(period)
+    }
+    cpuShares = resources.cpu?.shares ?? 0
+    cpusetCPUs = resources.cpu?.cpus ?? ""
+    pidsLimit = resources.pids?.limit ?? 0
   }
 }

@@ -14,6 +14,12 @@ struct ContainerRunner: ~Copyable {
   var record: ContainerRecord
   let image: ImageRecord
   var trace: Trace
+  /// How often its restart policy has started it before.
+  var restarts = 0
+  /// Whether its monitor starts it again, so that it runs in nobody's eyes.
+  var isRestart = false
+  /// Whether the container does not exist yet.
+  let isNew: Bool
   private var cgroup: Cgroup?
   private var run = RunFile()
   /// The limits with the device rules.
@@ -21,7 +27,7 @@ struct ContainerRunner: ~Copyable {
 
   init(
     installation: Installation, options: RunOptions, record: ContainerRecord, image: ImageRecord,
-    trace: Trace
+    trace: Trace, isNew: Bool
   ) {
     self.installation = installation
     store = ContainerStore(installation)
@@ -29,6 +35,7 @@ struct ContainerRunner: ~Copyable {
     self.record = record
     self.image = image
     self.trace = trace
+    self.isNew = isNew
   }
 
   /// Starts the container with `stdio` as its first three descriptors; its command runs when this
@@ -43,8 +50,14 @@ struct ContainerRunner: ~Copyable {
   }
 
   private mutating func attemptStart(_ stdio: [Int32]) throws(Failure) -> StartedContainer {
-    record.creator = ProcessIdentity(of: ThisProcess.id)
-    try store.announce(record.id, by: record.creator)
+    let own = ProcessIdentity(of: ThisProcess.id)
+    run.monitor = own
+    if isNew {
+      record.creator = own
+      record.boot = Processes.bootIdentity()
+    }
+    try store.announce(record.id, by: own)
+    if !isNew { try prepareAnew() }
     let cgroup = try makeCgroup()
     // The child loads and links minidock while its plan is being made.
     var launch = try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup)
@@ -55,7 +68,7 @@ struct ContainerRunner: ~Copyable {
     trace.mark("spawn")
     if defersLimits { try cgroup.setInitialLimits(resources) }
     trace.mark("limits")
-    try createRecord()
+    if isNew { try createRecord() }
     trace.mark("record")
     let bridge = try reserveAddress()
     trace.mark("address")
@@ -85,10 +98,13 @@ struct ContainerRunner: ~Copyable {
     trace.mark("config.json")
     try launch.waitForExec()
     trace.mark("exec")
+    let created = isNew ? [Event(container: record, "create")] : []
+    EventLog(installation).append(created + [Event(container: record, "start")])
     trace.add(launch.timings)
     let terminal = launch.takeTerminal()
     return StartedContainer(
-      child: launch.intoChild(), terminal: terminal, record: record, cgroup: cgroup)
+      child: launch.intoChild(), terminal: terminal, record: record,
+      started: run.started ?? .now)
   }
 
   private var bundle: String { store.directory(record.id) }
@@ -115,19 +131,18 @@ struct ContainerRunner: ~Copyable {
   private var defersLimits: Bool { resources.cpu?.cpus == nil && resources.cpu?.mems == nil }
 
   private mutating func createRecord() throws(Failure) {
-    try store.create(&record, name: options.name)
-    if let path = options.containerIDFile { try writeIDFile(path) }
+    try store.create(&record, name: options.name, options: options)
+    try ContainerIDFile.write(record, options)
   }
 
-  private func writeIDFile(_ path: String) throws(Failure) {
-    do throws(Failure) {
-      let file = try Descriptor.open(path, .createNew(mode: 0o644))
-      try file.write(Array(record.id.utf8), object: path)
-    } catch  where error.errno == ErrorNumber.exists {
-      throw Failure(
-        .exists, "write", "--cidfile \(path)", reason: "the file exists",
-        remedy: "make sure that no other container uses it, or delete it")
-    }
+  // What the last run left: overlayfs marks its work directory (and refuses a volatile one), and the
+  // user's stop is over.
+  private func prepareAnew() throws(Failure) {
+    try Files.removeTree(bundle + "/work")
+    try Files.claimDirectory(bundle + "/work", mode: 0o755)
+    store.setStopped(record.id, false)
+    try? Files.remove(bundle + "/health")
+    try? Files.remove(store.pausedPath(record.id))
   }
 
   private mutating func reserveAddress() throws(Failure) -> BridgeNetwork? {
@@ -192,9 +207,16 @@ struct ContainerRunner: ~Copyable {
 
   private mutating func recordRunning(_ pid: Int32) throws(Failure) {
     run.process = ProcessIdentity(of: pid)
-    run.monitor = record.creator
     run.started = .now
     run.cgroupPath = record.cgroupPath
+    // What `run --rm` leaves after a crash is removed, whatever it was doing.
+    if !record.autoRemove || !isNew {
+      var status = StatusFile()
+      status.started = run.started
+      status.boot = record.boot.isEmpty || !isNew ? Processes.bootIdentity() : record.boot
+      status.restarts = restarts
+      try store.write(status, of: record.id)
+    }
     try store.write(run, of: record.id)
     store.withdraw(record.id)
   }
@@ -207,6 +229,7 @@ struct ContainerRunner: ~Copyable {
     defer { store.withdraw(record.id) }
     guard Files.exists(bundle + "/record") else { return }
     var status = StatusFile()
+    status.restarts = restarts
     status.finished = .now
     status.exitCode = failure.exitCode
     status.error = failure.description
@@ -214,7 +237,7 @@ struct ContainerRunner: ~Copyable {
     cleanup.finish(record, status)
     // A container that never came to exist is no record worth keeping when its name was refused or
     // the disk is full; docker keeps those whose command could not be started.
-    if failure.code != .commandNotFound && failure.code != .notExecutable && !record.autoRemove {
+    if isNew, failure.code != .commandNotFound, failure.code != .notExecutable, !record.autoRemove {
       cleanup.discard(record)
     }
     cleanup.deleteDiscarded(record.id)
@@ -227,7 +250,7 @@ struct StartedContainer: ~Copyable {
   /// The master of its terminal.
   var terminal: Descriptor?
   let record: ContainerRecord
-  let cgroup: Cgroup
+  let started: Timestamp
 }
 
 extension Failure {

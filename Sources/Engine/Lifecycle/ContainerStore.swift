@@ -1,4 +1,5 @@
 import Linux
+import Runtime
 
 /// The containers on disk: records, names, states.
 public struct ContainerStore: Sendable {
@@ -16,7 +17,9 @@ public struct ContainerStore: Sendable {
   /// directory, the name that points to it, the record that makes it visible.
   ///
   /// - Throws: ``Failure/Code/exists`` when the name is taken, ``Failure/Code/invalid`` for a bad one.
-  func create(_ record: inout ContainerRecord, name: String?) throws(Failure) {
+  func create(
+    _ record: inout ContainerRecord, name: String?, options: RunOptions
+  ) throws(Failure) {
     if let name { try ContainerStore.validate(name: name) }
     let path = directory(record.id)
     try Files.claimDirectory(path)
@@ -25,7 +28,9 @@ public struct ContainerStore: Sendable {
         try Files.claimDirectory("\(path)/\(part)", mode: 0o755)
       }
       record.name = try claim(name: name, for: record.id)
-      try Files.replace(path + "/record", with: record.fields.bytes)
+      let file = try Descriptor.open(path + "/options", .createNew(mode: 0o600))
+      try file.write(options.fields.bytes, object: path + "/options")
+      try write(record)
     } catch {
       if !record.name.isEmpty { try? Files.remove(installation.names + "/" + record.name) }
       try? Files.removeTree(path)
@@ -51,7 +56,7 @@ public struct ContainerStore: Sendable {
     }
   }
 
-  private func claim(name: String?, for id: String) throws(Failure) -> String {
+  func claim(name: String?, for id: String) throws(Failure) -> String {
     if let name {
       if try claimFile(name, id) { return name }
       let owner = nameOwner(name) ?? "another"
@@ -134,35 +139,103 @@ public struct ContainerStore: Sendable {
   /// The state now, computed from the processes that exist.
   public func state(of record: ContainerRecord) -> ContainerState {
     var state = ContainerState()
-    if let run = runFile(of: record.id) {
-      state.monitor = run.monitor
-      state.started = run.started
-      if let process = run.process, process.isAlive {
-        state.process = process
-        state.status = .running
-        state.address = run.address
-        state.gateway = run.gateway
-        state.prefixLength = run.prefixLength
-        state.macAddress = run.macAddress
-        return state
-      }
-      if let monitor = run.monitor, monitor.isAlive { return state }
-      // Its monitor was killed: what is known is that it ended.
-      state.status = .exited
-      state.exitCode = 137
-      state.finished = run.started ?? record.created
-      state.error = "the monitor was killed, and the container with it"
-    }
     if let bytes = try? Files.read(directory(record.id) + "/status") {
-      let file = StatusFile(FieldText(parsing: bytes))
-      state.status = .exited
-      state.started = file.started
-      state.finished = file.finished
-      state.exitCode = file.exitCode
-      state.oomKilled = file.oomKilled
-      state.error = file.error
+      take(StatusFile(FieldText(parsing: bytes)), into: &state)
     }
+    if let run = runFile(of: record.id) { take(run, of: record, into: &state) }
+    if record.hasHealthTest, state.status.isActive { state.health = health(of: record.id) }
     return state
+  }
+
+  private func take(_ file: StatusFile, into state: inout ContainerState) {
+    state.status = .exited
+    state.started = file.started
+    state.finished = file.finished
+    state.exitCode = file.exitCode
+    state.signal = file.signal
+    state.oomKilled = file.oomKilled
+    state.error = file.error
+    state.restarts = file.restarts
+    state.memoryPeak = file.memoryPeak
+    if file.finished == nil {
+      // Nobody wrote the end down: the machine or the monitor ended first.
+      let rebooted = file.boot != Processes.bootIdentity()
+      state.finished = file.started
+      state.exitCode = rebooted ? 255 : 137
+      state.error =
+        rebooted
+        ? "the host was restarted while it ran" : "the monitor was killed, and the container with it"
+    }
+  }
+
+  private func take(_ run: RunFile, of record: ContainerRecord, into state: inout ContainerState) {
+    state.monitor = run.monitor
+    let monitorLives = run.monitor?.isAlive ?? false
+    if let process = run.process, process.isAlive {
+      state.process = process
+      state.status = isPaused(record) ? .paused : .running
+      state.started = run.started
+      state.finished = nil
+      (state.exitCode, state.signal, state.oomKilled, state.error) = (0, 0, false, "")
+      state.address = run.address
+      state.gateway = run.gateway
+      state.prefixLength = run.prefixLength
+      state.macAddress = run.macAddress
+    } else if monitorLives && run.isRestarting {
+      state.status = .restarting
+    } else if monitorLives && state.error.hasPrefix("the monitor was killed") {
+      // The command has ended, and its monitor is about to write that down.
+      state.error = ""
+    }
+  }
+
+  // Only a container that was paused by name is looked at: reading every freezer would cost each list.
+  private func isPaused(_ record: ContainerRecord) -> Bool {
+    guard Files.exists(pausedPath(record.id)), let hierarchy = try? CgroupHierarchy.detect() else {
+      return false
+    }
+    return Cgroup(existing: record.cgroupPath, in: hierarchy).isFrozen
+  }
+
+  func pausedPath(_ id: String) -> String { runFilePath(id) + ".paused" }
+
+  /// The name of the socket beside the run files on which a container's monitor listens.
+  func socketName(_ id: String) -> String { id + ".sock" }
+
+  func health(of id: String) -> HealthState {
+    guard let bytes = try? Files.read(directory(id) + "/health") else { return HealthState() }
+    return HealthState(FieldText(parsing: bytes))
+  }
+
+  /// What the container was asked to be.
+  func options(of record: ContainerRecord) -> RunOptions {
+    let bytes = try? Files.read(directory(record.id) + "/options", limit: 16 << 20)
+    return RunOptions(FieldText(parsing: bytes ?? []), record)
+  }
+
+  // MARK: - What a user has said since
+
+  /// Whether a user has stopped the container since it was started.
+  func isStopped(_ id: String) -> Bool { Files.exists(directory(id) + "/stopped") }
+
+  /// Remembers that a user has stopped the container, or has started it again.
+  func setStopped(_ id: String, _ isStopped: Bool) {
+    let path = directory(id) + "/stopped"
+    if isStopped {
+      _ = try? Descriptor.open(path, .create(mode: 0o600))
+    } else {
+      try? Files.remove(path)
+    }
+  }
+
+  /// The lock of everything that changes a container: start, remove, rename, update.
+  func lock(_ id: String) throws(Failure) -> FileLock {
+    do throws(Failure) { return try FileLock.acquire(directory(id) + "/lock") } catch
+      where error.errno == ErrorNumber.noEntry
+    {
+      throw Failure(
+        .notFound, "find container", String(id.prefix(12)), reason: "it has just been removed")
+    }
   }
 
   /// Whether a container with this id runs or is about to, for those that share out what is scarce.
@@ -174,13 +247,13 @@ public struct ContainerStore: Sendable {
       if creator.isAlive { return true }
     }
     guard let record = try? read(id) else { return false }
-    return record.creator?.isAlive == true
+    return record.creatorIsAlive
   }
 
   /// Says that this process is about to make a container's parts, before the first of them exists: a
   /// link that names the process, so that nobody takes what is half made for leftovers.
   func announce(_ id: String, by process: ProcessIdentity?) throws(Failure) {
-    let text = process.map { "\($0.pid) \($0.startTime)" } ?? "0 0"
+    let text = process?.field ?? "0 0"
     _ = try SymbolicLinks.claim(startPath(id), text)
   }
 
@@ -192,6 +265,18 @@ public struct ContainerStore: Sendable {
   func runFile(of id: String) -> RunFile? {
     guard let bytes = try? Files.read(runFilePath(id)) else { return nil }
     return RunFile(FieldText(parsing: bytes))
+  }
+
+  func write(_ record: ContainerRecord) throws(Failure) {
+    try Files.replace(directory(record.id) + "/record", with: record.fields.bytes)
+  }
+
+  func write(_ options: RunOptions, of id: String) throws(Failure) {
+    try Files.replace(directory(id) + "/options", with: options.fields.bytes)
+  }
+
+  func write(_ health: HealthState, of id: String) throws(Failure) {
+    try Files.replace(directory(id) + "/health", with: health.fields.bytes)
   }
 
   func write(_ run: RunFile, of id: String) throws(Failure) {

@@ -1,0 +1,270 @@
+import Linux
+import Runtime
+
+/// What a monitor does while its container lives: waits for whatever happens and serves it. One thread,
+/// no call that waits for anybody.
+struct MonitorLoop: ~Copyable {
+  let store: ContainerStore
+  let id: String
+  /// The container's first process, by pidfd; -1 between two runs.
+  var child: Descriptor
+  let pid: Int32
+  /// When the command was started.
+  var started = Timestamp.now
+  var streams: MonitorStreams
+  let listener: ListeningSocket
+  let signals: SignalReader
+  /// The process that started the container and still follows it.
+  var client: MonitorConnection?
+  /// Whether output may go to the client: its terminal is set up.
+  var isClientReady = true
+  var connections: [MonitorConnection] = []
+  var health: HealthMonitor
+  /// How often the restart policy has started the container.
+  var restarts = 0
+  /// How many of these came after less than ten seconds.
+  var quickRestarts = 0
+  /// When it is started again, by the clock that never jumps.
+  var restartAt: UInt64?
+  /// When a command that was asked to end is killed, likewise.
+  var killAt: UInt64?
+  /// Whether this process was asked to end: the container is not started again.
+  var isLeaving = false
+  /// How the container ended for good.
+  var end: StatusFile?
+
+  /// What a monitor is told by signals: to stop its container and end.
+  static let watchedSignals = [Signal.terminate, Signal.interrupt, Signal.quit]
+
+  init(
+    store: ContainerStore, id: String, child: consuming Child, streams: consuming MonitorStreams,
+    listener: consuming ListeningSocket, signals: consuming SignalReader
+  ) {
+    self.store = store
+    self.id = id
+    pid = child.pid
+    self.child = child.handle
+    self.streams = streams
+    self.listener = listener
+    self.signals = signals
+    health = HealthMonitor(store: store, id: id)
+  }
+
+  init(
+    store: ContainerStore, id: String, started: consuming MonitoredContainer,
+    signals: consuming SignalReader, restarts: Int
+  ) {
+    let since = started.container.started
+    self.init(
+      store: store, id: id, child: started.container.child, streams: started.streams,
+      listener: started.listener, signals: signals)
+    self.started = since
+    self.restarts = restarts
+  }
+
+  var hasChild: Bool { child.raw >= 0 }
+
+  /// The container's first process for its client.
+  var process: ProcessIdentity {
+    // A command that has ended already has no identity any more; nobody can signal it either.
+    ProcessIdentity(of: pid) ?? ProcessIdentity(pid: pid, startTime: 0)
+  }
+
+  /// The descriptors that a handover keeps.
+  var descriptors: [(String, Int32)] {
+    [
+      ("child", child.raw), ("output", streams.output.sourceNumber),
+      ("errors", streams.errors.sourceNumber), ("input", streams.input.raw),
+      ("listener", listener.descriptor.raw),
+    ]
+  }
+
+  /// Runs until the container has ended for good and everybody has been told.
+  ///
+  /// - Returns: the process's exit status.
+  mutating func run() -> Int32 {
+    health.begin(started: started)
+    while true {
+      var watches = interests()
+      _ = try? Watch.wait(&watches, milliseconds: timeout())
+      if isClientReady { streams.pump() }
+      serveClient()
+      serveConnections()
+      takeSignals()
+      testHealth()
+      reap()
+      restartWhenDue()
+      if isOver() { return 0 }
+    }
+  }
+
+  private func interests() -> [Watch] {
+    var watches = isClientReady ? streams.interests : []
+    watches.append(Watch(listener.descriptor.raw))
+    watches.append(Watch(signals.descriptor.raw))
+    watches.append(Watch(child.raw))
+    if let client { watches.append(Watch(client.socket.descriptor.raw)) }
+    for connection in connections { watches.append(Watch(connection.socket.descriptor.raw)) }
+    watches += health.interests
+    return watches
+  }
+
+  private func timeout() -> Int32 {
+    var due: UInt64?
+    for moment in [restartAt, killAt, health.due] {
+      guard let moment else { continue }
+      due = min(due ?? moment, moment)
+    }
+    guard let due else { return -1 }
+    let now = Timestamp.monotonic
+    return due <= now ? 0 : Int32(clamping: (due - now) / 1_000_000 + 1)
+  }
+
+  // MARK: - The end of the command
+
+  private mutating func reap() {
+    guard hasChild else { return }
+    if let killAt, killAt <= Timestamp.monotonic {
+      Processes.signal(child, Signal.kill)
+      self.killAt = nil
+    }
+    guard let exit = (try? Processes.wait(pidfd: child, hang: false)) ?? nil else { return }
+    // All who could print have ended with it: what is in the pipes is all there will be.
+    streams.drain()
+    streams.closeInput()
+    child = Descriptor(owning: -1)
+    killAt = nil
+    health.end()
+    settle(exit)
+  }
+
+  private mutating func settle(_ exit: ExitStatus) {
+    guard let record = try? store.read(id) else {
+      // Somebody has removed its directory by hand.
+      end = StatusFile()
+      end?.exitCode = exit.code
+      return
+    }
+    let ending = ContainerEnd(
+      installation: store.installation, record: record, started: started, restarts: restarts)
+    var status = ending.status(exit)
+    if let action = health.tookAction { status.error = action }
+    ending.announce(status)
+    decide(status, record, ending)
+  }
+
+  /// Starts the container again later, or records its end.
+  mutating func decide(_ status: StatusFile, _ record: ContainerRecord, _ ending: ContainerEnd) {
+    let policy = store.options(of: record).restart
+    let isStopped = store.isStopped(id) || isLeaving
+    let ranWell = Timestamp.now.seconds(since: started) >= 10
+    if ranWell { quickRestarts = 0 }
+    let restart =
+      health.asksForRestart && !isStopped
+      || policy.restarts(exitCode: status.exitCode, restarts: restarts, stopped: isStopped)
+    guard restart else {
+      ending.finish(status)
+      try? Files.remove(store.installation.runs + "/" + store.socketName(id))
+      end = status
+      return
+    }
+    try? store.write(status, of: id)
+    var run = store.runFile(of: id) ?? RunFile()
+    run.isRestarting = true
+    run.process = nil
+    try? store.write(run, of: id)
+    let delay = RestartPolicy.delay(afterQuickRestarts: quickRestarts)
+    restartAt = Timestamp.monotonic + UInt64(delay) * 1_000_000
+    tellClient(status.exitCode)
+  }
+
+  /// Tells the one who started the container that this run is over.
+  mutating func tellClient(_ exitCode: Int32) {
+    client?.send(.exited(exitCode))
+    client = nil
+    isClientReady = true
+    if streams.hasSink { streams.dropSinks { nil } }
+  }
+
+  private mutating func isOver() -> Bool {
+    guard let end else { return false }
+    // A client that reads slowly gets everything first.
+    if client != nil && !streams.isDrained { return false }
+    tellClient(end.exitCode)
+    for connection in connections where connection.waits { connection.send(.exited(end.exitCode)) }
+    return true
+  }
+
+  // MARK: - Starting again
+
+  private mutating func restartWhenDue() {
+    guard let restartAt else { return }
+    if isLeaving || store.isStopped(id) { return giveUp() }
+    guard restartAt <= Timestamp.monotonic else { return }
+    self.restartAt = nil
+    do throws(Failure) {
+      guard var runner = try ContainerStart.runner(store, id) else {
+        end = StatusFile()
+        return
+      }
+      runner.restarts = restarts + 1
+      runner.isRestart = true
+      var plan = MonitorPlan()
+      plan.isDetached = true
+      try begin(try MonitorStarter.start(&runner, store, plan))
+    } catch {
+      failedToStart(error)
+    }
+  }
+
+  private mutating func begin(_ started: consuming MonitoredContainer) throws(Failure) {
+    restarts += 1
+    quickRestarts += 1
+    self.started = started.container.started
+    var next = MonitorLoop(
+      store: store, id: id, child: started.container.child, streams: started.streams,
+      listener: started.listener,
+      signals: SignalReader(adopting: try signals.descriptor.duplicate()))
+    next.started = self.started
+    next.restarts = restarts
+    next.quickRestarts = quickRestarts
+    next.connections = connections
+    self = next
+    if connections.isEmpty { MonitorHandover.execute(&self) }
+    health.begin(started: self.started)
+  }
+
+  private mutating func failedToStart(_ failure: Failure) {
+    guard let record = try? store.read(id) else {
+      end = StatusFile()
+      return
+    }
+    restarts += 1
+    quickRestarts += 1
+    var status = StatusFile()
+    status.started = started
+    status.finished = .now
+    status.exitCode = failure.exitCode
+    status.error = failure.description
+    status.restarts = restarts
+    let ending = ContainerEnd(
+      installation: store.installation, record: record, started: started, restarts: restarts)
+    decide(status, record, ending)
+  }
+
+  // Stopped while it waited to be started again.
+  private mutating func giveUp() {
+    restartAt = nil
+    guard let record = try? store.read(id) else {
+      end = StatusFile()
+      return
+    }
+    let bytes = (try? Files.read(store.directory(id) + "/status")) ?? nil
+    let status = StatusFile(FieldText(parsing: bytes ?? []))
+    let ending = ContainerEnd(
+      installation: store.installation, record: record, started: started, restarts: restarts)
+    ending.finish(status)
+    try? Files.remove(store.installation.runs + "/" + store.socketName(id))
+    end = status
+  }
+}

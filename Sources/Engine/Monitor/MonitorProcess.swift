@@ -1,0 +1,166 @@
+import Linux
+import Runtime
+
+/// The life of a container's monitor: the container's parent, which holds its streams, writes its log,
+/// records its end, starts it again when its policy says so, and tests its health.
+public enum MonitorProcess {
+  /// The body of the forked process, which starts the container first.
+  ///
+  /// - Returns: the process's exit status.
+  static func main(
+    _ runner: consuming ContainerRunner, client: consuming MessageSocket, _ plan: MonitorPlan
+  ) -> Int32 {
+    for number in plan.closed { ThisProcess.close(number) }
+    leaveUser()
+    let installation = runner.installation
+    let id = runner.record.id
+    let store = ContainerStore(installation)
+    do throws(Failure) {
+      let signals = try SignalReader(MonitorLoop.watchedSignals)
+      let started = try MonitorStarter.start(&runner, store, plan)
+      var loop = MonitorLoop(
+        store: store, id: id, started: started, signals: signals, restarts: runner.restarts)
+      let trace = runner.trace.lines
+      _ = consume runner
+      if plan.isDetached {
+        try client.send(MonitorMessage.started(loop.process, trace: trace).bytes)
+        _ = consume client
+        silence([0, 1, 2])
+        // Nothing of the start is needed any more: a fresh process is a tenth of this one.
+        MonitorHandover.execute(&loop)
+      } else {
+        try loop.greet(client, trace: trace)
+        silence([0])
+      }
+      return loop.run()
+    } catch {
+      try? Files.remove(installation.runs + "/" + store.socketName(id))
+      try? client.send(MonitorMessage.failed(error).bytes)
+      return 1
+    }
+  }
+
+  /// `minidock monitor`: goes on after ``MonitorHandover/execute(_:)``.
+  ///
+  /// - Returns: the process's exit status.
+  public static func resume(_ words: [String]) -> Int32 {
+    ThisProcess.handle(Signal.pipe, ignoring: true)
+    ThisProcess.handle(Signal.hangup, ignoring: true)
+    do throws(Failure) {
+      var loop = try MonitorHandover.resume(words)
+      return loop.run()
+    } catch {
+      Console.error("minidock: \(error)")
+      return 125
+    }
+  }
+
+  // The user's terminal must not reach this process, nor its end end it.
+  private static func leaveUser() {
+    ThisProcess.leadSession()
+    ThisProcess.handle(Signal.hangup, ignoring: true)
+    ThisProcess.handle(Signal.pipe, ignoring: true)
+    try? ThisProcess.changeDirectory("/")
+  }
+
+  /// Lets standard streams lead nowhere.
+  static func silence(_ numbers: [Int32]) {
+    guard let null = try? Descriptor.open("/dev/null", .readWrite) else { return }
+    for number in numbers { try? ThisProcess.place(null.raw, at: number) }
+  }
+}
+
+/// A container that its monitor has just started.
+struct MonitoredContainer: ~Copyable {
+  var container: StartedContainer
+  var streams: MonitorStreams
+  var listener: ListeningSocket
+}
+
+/// Starts a container with streams that its monitor keeps.
+enum MonitorStarter {
+  /// - Throws: what kept the container from running; ``Failure/Code/inUse`` when it runs already.
+  static func start(
+    _ runner: inout ContainerRunner, _ store: ContainerStore, _ plan: MonitorPlan
+  ) throws(Failure) -> MonitoredContainer {
+    let id = runner.record.id
+    // A container that exists can be started by several at once, removed, renamed.
+    var lock: FileLock?
+    if !runner.isNew {
+      lock = try store.lock(id)
+      guard let record = try store.read(id) else {
+        throw Failure(
+          .notFound, "start container", runner.record.name, reason: "it has just been removed")
+      }
+      let state = store.state(of: record)
+      guard state.status.canStart || runner.isRestart else {
+        throw Failure(
+          .inUse, "start container", record.name, reason: "it is \(state.status.rawValue)")
+      }
+      runner.record.name = record.name
+    }
+    let listener = try ListeningSocket(
+      directory: store.installation.runs, name: store.socketName(id))
+    var ends = try ContainerEnds(runner.options, plan)
+    var container = try runner.start(stdio: ends.given)
+    _ = consume lock
+    ends.close()
+    let sink: (Int32) -> Int32 = { plan.isDetached ? -1 : $0 }
+    let log = LogWriter.open(store, id, runner.options.log)
+    let streams: MonitorStreams
+    if let master = container.terminal.take() {
+      let copy = try master.duplicate()
+      streams = MonitorStreams(
+        output: OutputPump(source: copy, sink: sink(1)), errors: .none, input: master,
+        isTerminal: true, log: log)
+    } else {
+      streams = MonitorStreams(
+        output: OutputPump(source: ends.output.take()!, sink: sink(1)),
+        errors: OutputPump(source: ends.errors.take()!, sink: sink(2)), input: ends.input.take() ?? Descriptor(owning: -1),
+        isTerminal: false, log: log)
+    }
+    return MonitoredContainer(container: container, streams: streams, listener: listener)
+  }
+}
+
+/// The pipes of a container without a terminal, both ends of each.
+private struct ContainerEnds: ~Copyable {
+  /// What the container gets as 0, 1 and 2.
+  private(set) var given: [Int32] = []
+  var input: Descriptor?
+  var output: Descriptor?
+  var errors: Descriptor?
+
+  init(_ options: RunOptions, _ plan: MonitorPlan) throws(Failure) {
+    if options.terminal {
+      let null = try Descriptor.open("/dev/null", .readWrite).release()
+      given = [null, null, null]
+      return
+    }
+    if plan.input >= 0 {
+      given.append(plan.input)
+    } else if options.interactive && plan.isDetached {
+      let pipe = try Descriptor.pipe()
+      let writer = pipe.write
+      given.append(pipe.read.release())
+      input = consume writer
+    } else {
+      given.append(try Descriptor.open("/dev/null", .read).release())
+    }
+    let out = try Descriptor.pipe()
+    let outReader = out.read
+    given.append(out.write.release())
+    output = consume outReader
+    let err = try Descriptor.pipe()
+    let errReader = err.read
+    given.append(err.write.release())
+    errors = consume errReader
+  }
+
+  /// To be called once the container has its copies: the end of a stream is seen only when no other
+  /// copy is open.
+  mutating func close() {
+    for number in Set(given) { ThisProcess.close(number) }
+    given = []
+  }
+}
