@@ -24,7 +24,7 @@ struct ContainerStoreTests {
       var record = ContainerRecord()
       record.id = id + String(repeating: "0", count: 64 - id.count)
       record.created = Timestamp(nanoseconds: created)
-      try store.create(&record, name: name)
+      try store.create(&record, name: name, options: RunOptions())
       return record
     }
   }
@@ -125,6 +125,7 @@ struct ContainerStoreTests {
     #expect(!fixture.store.mayBeAlive(record.id))
     var status = StatusFile()
     status.exitCode = 3
+    status.finished = Timestamp(nanoseconds: 9)
     try fixture.store.write(status, of: record.id)
     #expect(fixture.store.state(of: record).exitCode == 3)
   }

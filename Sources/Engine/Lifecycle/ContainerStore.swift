@@ -147,6 +147,8 @@ public struct ContainerStore: Sendable {
     return state
   }
 
+  private static let lost = "the monitor was killed, and the container with it"
+
   private func take(_ file: StatusFile, into state: inout ContainerState) {
     state.status = .exited
     state.started = file.started
@@ -164,7 +166,7 @@ public struct ContainerStore: Sendable {
       state.exitCode = rebooted ? 255 : 137
       state.error =
         rebooted
-        ? "the host was restarted while it ran" : "the monitor was killed, and the container with it"
+        ? "the host was restarted while it ran" : ContainerStore.lost
     }
   }
 
@@ -183,7 +185,12 @@ public struct ContainerStore: Sendable {
       state.macAddress = run.macAddress
     } else if monitorLives && run.isRestarting {
       state.status = .restarting
-    } else if monitorLives && state.error.hasPrefix("the monitor was killed") {
+    } else if !monitorLives && state.status == .created {
+      // With --rm there is no status file.
+      state.status = .exited
+      (state.started, state.finished) = (run.started, run.started)
+      (state.exitCode, state.error) = (137, ContainerStore.lost)
+    } else if monitorLives && state.error == ContainerStore.lost {
       // The command has ended, and its monitor is about to write that down.
       state.error = ""
     }

@@ -10,7 +10,9 @@ public enum MonitorProcess {
   static func main(
     _ runner: consuming ContainerRunner, client: consuming MessageSocket, _ plan: MonitorPlan
   ) -> Int32 {
-    for number in plan.closed { ThisProcess.close(number) }
+    // Whatever else the caller has open is none of the monitor's: it would hold pipes and locks of
+    // strangers for as long as the container lives, and not notice that its client is gone.
+    try? Confinement.keepOnly([0, 1, 2, client.descriptor.raw, plan.input].filter { $0 >= 0 })
     leaveUser()
     let installation = runner.installation
     let id = runner.record.id
