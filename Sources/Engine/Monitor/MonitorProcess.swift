@@ -118,7 +118,8 @@ enum MonitorStarter {
     } else {
       streams = MonitorStreams(
         output: OutputPump(source: ends.output.take()!, sink: sink(1)),
-        errors: OutputPump(source: ends.errors.take()!, sink: sink(2)), input: ends.input.take() ?? Descriptor(owning: -1),
+        errors: OutputPump(source: ends.errors.take()!, sink: sink(2)),
+        input: ends.input.take() ?? Descriptor(owning: -1),
         isTerminal: false, log: log)
     }
     return MonitoredContainer(container: container, streams: streams, listener: listener)
