@@ -57,10 +57,11 @@ struct Context {
   }
 
   /// Undoes what killed processes left; a failure to do so must not keep anybody from their work.
-  func sweep(_ installation: Installation) {
-    for notice in (try? Housekeeping(installation).sweep()) ?? [] {
-      Console.error("minidock: \(notice)")
-    }
+  @discardableResult
+  func sweep(_ installation: Installation) -> Housekeeping.Findings {
+    let findings = (try? Housekeeping(installation).sweep()) ?? Housekeeping.Findings()
+    for notice in findings.notices { Console.error("minidock: \(notice)") }
+    return findings
   }
 
   /// Does something with each of several objects and reports every failure, not only the first.
