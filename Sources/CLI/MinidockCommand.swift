@@ -18,6 +18,7 @@ struct MinidockCommand: ParsableCommand {
     subcommands: [
       RunCommand.self, PsCommand.self, ImagesCommand.self, ImportCommand.self, InspectCommand.self,
       RmCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
+      CpCommand.self, DiffCommand.self, ExportCommand.self, CommitCommand.self,
     ])
 
   /// The command of a name.
@@ -33,6 +34,10 @@ struct MinidockCommand: ParsableCommand {
     case "inspect": InspectCommand.self
     case "rm": RmCommand.self
     case "rmi": RmiCommand.self
+    case "cp": CpCommand.self
+    case "diff": DiffCommand.self
+    case "export": ExportCommand.self
+    case "commit": CommitCommand.self
     case "info": InfoCommand.self
     case "version": VersionCommand.self
     default: nil
