@@ -107,7 +107,7 @@ import Testing
 
   @Test func `instructions change a configuration as a Dockerfile's next lines do`() throws {
     let base = ImageConfig(
-      env: ["A=1"], cmd: ["old"], labels: ["k": "v"], workingDir: "/w", stopSignal: "SIGINT")
+      env: ["A=1"], cmd: ["old"], workingDir: "/w", labels: ["k": "v"], stopSignal: "SIGINT")
     let changed = try ImageChanges([#"ENTRYPOINT ["e"]"#, "ENV A=2 B=3", "LABEL l=m"])
       .config(changing: base)
     #expect(changed.entrypoint == ["e"] && changed.cmd == [])

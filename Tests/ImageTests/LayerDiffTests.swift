@@ -5,7 +5,8 @@ import Testing
 
 @testable import Image
 
-/// Changes made through a real overlayfs, and the layers made from them.
+/// Changes made through a real overlayfs, and the layers made from them. Those that unpack do it in exit
+/// tests, as it changes the process's mask.
 @Suite("Changes of a container", .enabled(if: isRoot, "needs root"))
 struct LayerDiffTests {
   let directory: TemporaryDirectory
@@ -51,8 +52,6 @@ struct LayerDiffTests {
     let upper = try Descriptor.open(directory.file("upper"), .directory)
     try LayerWriter.write(upper, diff, to: output.raw) { _ in }
     let bytes = try Files.read(path + "/layer.tar", limit: 64 << 20) ?? []
-    let mask = umask(0)
-    defer { umask(mask) }
     try WhiteoutTests.unpack(bytes, to: path + "/layer")
     let difference = try shell(
       """
@@ -67,12 +66,17 @@ struct LayerDiffTests {
     #expect(difference == "", "\(difference)")
   }
 
-  @Test func whatIsCopiedUpAndTheSameIsNoChange() throws {
-    let (diff, lines) = try changes("exec 3<>plain; exec 4<>etc/a; touch -r plain plain")
-    #expect(lines == [])
-    // The file is there all the same: content can change behind an old time.
-    #expect(!diff.isEmpty)
-    try expectSameTree(diff)
+  @Test func whatIsCopiedUpAndTheSameIsNoChange() async {
+    await #expect(processExitsWith: .success) {
+      recordingErrors {
+        let tests = try LayerDiffTests()
+        let (diff, lines) = try tests.changes("exec 3<>plain; exec 4<>etc/a; touch -r plain plain")
+        #expect(lines == [])
+        // The file is there all the same: content can change behind an old time.
+        #expect(!diff.isEmpty)
+        try tests.expectSameTree(diff)
+      }
+    }
   }
 
   @Test func nothingChangedIsAnEmptyLayer() throws {
@@ -82,37 +86,55 @@ struct LayerDiffTests {
     #expect(diff.isEmpty)
   }
 
-  @Test func mountPointsThatWereFilledAreChanges() throws {
-    let (diff, lines) = try changes(
-      "mkdir -p proc dev/made; echo x > etc/hosts", mountPoints: ["proc", "etc/hosts", "dev"])
-    #expect(lines == ["A /dev", "A /dev/made", "C /etc", "A /etc/hosts"])
-    try expectSameTree(diff)
+  @Test func mountPointsThatWereFilledAreChanges() async {
+    await #expect(processExitsWith: .success) {
+      recordingErrors {
+        let tests = try LayerDiffTests()
+        let (diff, lines) = try tests.changes(
+          "mkdir -p proc dev/made; echo x > etc/hosts", mountPoints: ["proc", "etc/hosts", "dev"])
+        #expect(lines == ["A /dev", "A /dev/made", "C /etc", "A /etc/hosts"])
+        // The empty one is left out.
+        try shell("rmdir \"$1/upper/proc\"", tests.directory.path)
+        try tests.expectSameTree(diff)
+      }
+    }
   }
 
-  @Test func additionsChangesAndDeletionsAreDockers() throws {
-    let (diff, lines) = try changes(
-      """
-      echo more >> etc/a; rm etc/c; mkdir -p new/deep; echo n > new/deep/file; rm -r gone
-      chmod 700 keep; ln -sf other link; chown 5 dir/sub/g; rm plain; mkdir plain; touch plain/in
-      """)
-    #expect(
-      lines == [
-        "C /dir", "C /dir/sub", "C /dir/sub/g", "C /etc", "C /etc/a", "D /etc/c", "D /gone",
-        "C /keep", "C /link", "A /new", "A /new/deep", "A /new/deep/file", "C /plain",
-        "A /plain/in",
-      ])
-    try expectSameTree(diff)
+  @Test func additionsChangesAndDeletionsAreDockers() async {
+    await #expect(processExitsWith: .success) {
+      recordingErrors {
+        let tests = try LayerDiffTests()
+        let (diff, lines) = try tests.changes(
+          """
+          echo more >> etc/a; rm etc/c; mkdir -p new/deep; echo n > new/deep/file; rm -r gone
+          chmod 700 keep; ln -sf other link; chown 5 dir/sub/g; rm plain; mkdir plain; touch plain/in
+          """)
+        #expect(
+          lines == [
+            "C /dir", "C /dir/sub", "C /dir/sub/g", "C /etc", "C /etc/a", "D /etc/c", "D /gone",
+            "C /keep", "C /link", "A /new", "A /new/deep", "A /new/deep/file", "C /plain",
+            "A /plain/in",
+          ])
+        try tests.expectSameTree(diff)
+      }
+    }
   }
 
-  @Test func aDirectoryMadeAgainHidesTheOldOne() throws {
-    let (diff, lines) = try changes(
-      "rm -r dir; mkdir -p dir/sub; touch dir/new; rm -r etc; echo now > etc; rm old; mkdir old")
-    #expect(
-      lines == [
-        "C /dir", "D /dir/f", "A /dir/new", "C /dir/sub", "D /dir/sub/g", "C /etc", "D /etc/a",
-        "D /etc/c", "C /old",
-      ])
-    try expectSameTree(diff)
+  @Test func aDirectoryMadeAgainHidesTheOldOne() async {
+    await #expect(processExitsWith: .success) {
+      recordingErrors {
+        let tests = try LayerDiffTests()
+        let (diff, lines) = try tests.changes(
+          "rm -r dir; mkdir -p dir/sub; touch dir/new; rm -r etc; echo now > etc; rm old; mkdir old"
+        )
+        #expect(
+          lines == [
+            "C /dir", "D /dir/f", "A /dir/new", "C /dir/sub", "D /dir/sub/g", "C /etc", "D /etc/a",
+            "D /etc/c", "C /old",
+          ])
+        try tests.expectSameTree(diff)
+      }
+    }
   }
 
   @Test func namesThatALayerCannotHoldAreRefused() throws {

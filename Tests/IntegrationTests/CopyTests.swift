@@ -115,7 +115,7 @@ struct CopyTests {
   @Test func ownersModesLinksAndAttributesAreCopied() throws {
     let made = try fixture.shell(
       #"""
-      cd "$DIRECTORY/in/src" && chmod 4751 a && chown 12:34 a && ln a hard && mkfifo pipe && mknod null c 1 3
+      cd "$DIRECTORY/in/src" && chown 12:34 a && chmod 4751 a && ln a hard && mkfifo pipe && mknod null c 1 3
       chown 12:34 sub && chmod 2770 sub && touch -d @1000000000 a sub && setfattr -n user.k -v v a
       cp /bin/true caps && setcap cap_net_raw+ep caps
       """#)

@@ -52,7 +52,7 @@ struct FilesTests {
         name)
       let lines = list.output.lines.map { $0.trimmingCharacters }
       for line in [
-        "-rw-r--r-- 0/0 2 hard", "hrw-r--r-- 0/0 0 new link to", "lrwxrwxrwx 0/0 0 sym -> new",
+        "-rw-r--r-- 0/0 2 hard", "hrw-r--r-- 0/0 0 new link to hard", "lrwxrwxrwx 0/0 0 sym -> new",
         "prw-r--r-- 0/0 0 fifo", "drwxr-s--- 0/0 0 made/", "-rw-r--r-- 12/34 2 made/deep/d",
         "drwxr-xr-x 0/0 0 vol/", "drwxr-xr-x 0/0 0 mem/", "drwxr-xr-x 0/0 0 proc/",
         "drwxr-xr-x 0/0 0 dev/", "-rw-r--r-- 0/0 2 var/v",
@@ -128,9 +128,10 @@ struct FilesTests {
     try fixture.stopped("second", "rm /new /var/v; rm -r /made; echo 2 > /new2", image: "made:1")
     try fixture.succeed("commit", "--pause=false", "second", "made:2")
     let third = try fixture.run("made:2", "sh", "-c", "ls -d /new /new2 /made /hard; ls -A /var")
-    #expect(third.output == "/hard\n/new2\n/var:\n" || third.output == "/hard\n/new2\n", "\(third)")
+    // The working directory is made again by the start.
+    #expect(third.output == "/hard\n/made\n/new2\n", "\(third)")
     // Nothing changed: the same layers, one more line of history.
-    try fixture.stopped("same", "true", image: "made:2")
+    try fixture.stopped("same", "true", ["-w", "/"], image: "made:2")
     let empty = try fixture.succeed("commit", "-m", "nothing", "same", "made:3")
     let layers = try fixture.shell(
       #"grep -o 'sha256:[0-9a-f]*' "$MINIDOCK_ROOT/blobs/sha256/${1#sha256:}" | wc -l; grep -c empty_layer "$MINIDOCK_ROOT/blobs/sha256/${1#sha256:}""#,

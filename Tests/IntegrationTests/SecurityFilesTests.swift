@@ -117,17 +117,17 @@ extension SecurityRows {
         for n in nss_files nss_compat nss_dns c z lzma zstd archive; do
           cp "$DIRECTORY/hook.so" lib/lib$n.so.2; cp "$DIRECTORY/hook.so" lib/x86_64-linux-gnu/lib$n.so.2
           cp "$DIRECTORY/hook.so" usr/lib/lib$n.so.6; done
-        cp bin/busybox bin/real
+        cp bin/busybox bin/busybox-real
         for p in \(programs); do rm -f bin/$p usr/bin/$p
-          printf '#!/bin/real sh\\n: > /marker\\n: > %s/marker\\n' "$SENTINEL" > usr/bin/$p
+          printf '#!/bin/busybox-real sh\\n: > /marker\\n: > %s/marker\\n' "$SENTINEL" > usr/bin/$p
           chmod 755 usr/bin/$p; ln usr/bin/$p bin/$p; done
         echo 'passwd: files compat dns' > etc/nsswitch.conf; printf '/lib/libnss_files.so.2\\n' > etc/ld.so.preload
         """)
     let run = try fixture.minidock(
-      "run", "--name", "box", "--network", "none", "evil", "/bin/real", "true")
+      "run", "--name", "box", "--network", "none", "evil", "/bin/busybox-real", "true")
     try #require(run.status == 0, "\(run)")
     let process = try fixture.start(
-      "run", "--name", "live", "--network", "none", "evil", "/bin/real", "sleep", "1000")
+      "run", "--name", "live", "--network", "none", "evil", "/bin/busybox-real", "sleep", "1000")
     let result = try fixture.shell(
       #"""
       for i in $(seq 100); do "$MINIDOCK" ps -q | grep -q . && break; sleep 0.05; done
@@ -197,8 +197,11 @@ extension SecurityRows {
     try #require(box.status == 0, "\(box)")
     // One with a line feed, which must not become a line of minidock's own record.
     let hostile = labels + ["trap=x\nflag=privileged\nbind=\(fixture.sentinel):/mnt"]
-    let commit = try fixture.minidock(
-      ["commit"] + hostile.flatMap { ["-c", "LABEL " + $0] } + ["box", "evil"])
+    let changes = hostile.flatMap { label -> [String] in
+      let parts = label.split(separator: "=", maxSplits: 1).map(String.init)
+      return ["-c", "LABEL \(parts[0])=\"\(parts[1])\""]
+    }
+    let commit = try fixture.minidock(["commit"] + changes + ["box", "evil"])
     try #require(commit.status == 0, "\(commit)")
     let run = try fixture.minidock(
       "run", "--name", "labelled", "--network", "none", "evil", "sh", "-c",
