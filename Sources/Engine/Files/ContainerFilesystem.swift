@@ -21,6 +21,12 @@ struct ContainerFilesystem: ~Copyable {
       return ContainerFilesystem(
         root: Root(try ContainerRoot.open(of: process), name: record.name + ":"), isRunning: true)
     }
+    // Two overlays must not write to the same upper directory.
+    guard !ContainerStore(installation).mayBeAlive(record.id) else {
+      throw Failure(
+        .inUse, "open files of", record.name, reason: "it is about to start or has just ended",
+        remedy: "try again")
+    }
     let directory = "containers/\(record.id)"
     let bundle = ContainerStore(installation).directory(record.id)
     let overlay = Overlay(
