@@ -1,3 +1,4 @@
+import Image
 import Linux
 import Net
 import Runtime
@@ -39,6 +40,7 @@ public struct Housekeeping {
     sweepNames()
     sweepCgroups()
     ContainerCleanup.emptyTrash(installation)
+    try? installation.imageStore().sweep()
     return findings
   }
 
@@ -63,8 +65,8 @@ public struct Housekeeping {
         if run == nil, record.creator == nil, !Files.exists(path + "/status") { continue }
         removeCgroup(record.cgroupPath)
         cleanup.discard(record)
-      } else if run != nil {
-        findings.notices.append(cleanup.settle(record))
+      } else if run != nil, let notice = cleanup.settle(record) {
+        findings.notices.append(notice)
       }
     }
     return findings

@@ -94,7 +94,7 @@ struct AttachTests {
     let result = try fixture.shell(
       #"""
       # One that never reads, and many that are killed.
-      "$MINIDOCK" attach --no-stdin target | { sleep 600; } &
+      "$MINIDOCK" attach --no-stdin target | exec sleep 600 &
       for round in $(seq "$1"); do
         "$MINIDOCK" attach target < /dev/null > /dev/null 2>&1 &
         pid=$!

@@ -44,7 +44,9 @@ struct LogsTests {
     #expect(times.contains { $0.nanoseconds % 1_000_000 != 0 })
     let second = times[1].description
     #expect(try fixture.succeed("logs", "--since", second, "timed").lines.first == "two")
-    #expect(try fixture.succeed("logs", "--until", second, "timed").lines.last == "two")
+    // What was printed right after it may have come in the same piece.
+    let until = try fixture.succeed("logs", "--until", second, "timed").lines
+    #expect(until.prefix(2) == ["one", "two"] && until.count <= 3)
     #expect(try fixture.succeed("logs", "--since", "1h", "timed").lines.count == 3)
     #expect(try fixture.succeed("logs", "--until", "1h", "timed") == "")
     #expect(
@@ -72,7 +74,8 @@ struct LogsTests {
       "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done")
     try fixture.succeed("wait", "bounded")
     let size = try fixture.shell(#"du -sb "$MINIDOCK_ROOT"/containers/*/log | cut -f1"#).output
-    #expect((Int(size.trimmingLineFeeds) ?? .max) < 2 * 64 << 10 + 64 << 10, "\(size)")
+    let bytes = Int(size.trimmingLineFeeds) ?? .max
+    #expect(bytes < 200_000, "\(size)")
     let lines = try fixture.succeed("logs", "bounded").lines
     #expect(lines.last == "line 19999" && lines.count > 1000 && lines.count < 19999)
     // What is left has no hole.
@@ -154,7 +157,7 @@ struct LogsTests {
       "$MINIDOCK" exec full touch /go || exit 6
       "$MINIDOCK" wait full || exit 5
       "$MINIDOCK" logs full > "$DIRECTORY/out" 2> "$DIRECTORY/err"
-      tail -n 1 "$DIRECTORY/out"; grep -c 'are missing here' "$DIRECTORY/err"
+      tail -c 6 "$DIRECTORY/out"; grep -c 'are missing here' "$DIRECTORY/err"
       "$MINIDOCK" rm full > /dev/null
       umount "$DIRECTORY/small"
       """#, try fixture.makeTree("tree", changes: ""))
@@ -170,7 +173,7 @@ struct LogsTests {
       "$MINIDOCK" run -d --network none --name busy busybox sh -c '
         i=0; while [ $i -lt 60 ]; do head -c 1000000 /dev/zero; i=$((i+1)); done; echo done' > /dev/null
       for reader in "logs -f" "attach --no-stdin" "logs -f"; do
-        "$MINIDOCK" $reader busy | { sleep 600; } &
+        "$MINIDOCK" $reader busy | exec sleep 600 &
       done
       timeout 30 "$MINIDOCK" wait busy
       "$MINIDOCK" logs -n 1 busy | tail -c 5

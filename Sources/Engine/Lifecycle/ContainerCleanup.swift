@@ -35,9 +35,17 @@ struct ContainerCleanup {
   /// Writes down the end of a container that nobody has seen, as its monitor was killed, and gives back
   /// what it held.
   ///
-  /// - Returns: what happened, for the user.
+  /// - Returns: what happened, for the user; nil when somebody looks after the container after all.
   @discardableResult
-  func settle(_ record: ContainerRecord) -> String {
+  func settle(_ record: ContainerRecord) -> String? {
+    // Whoever starts a container holds its lock until the run file names the new monitor.
+    guard let lock = (try? FileLock.tryAcquire(store.lockPath(record.id))) ?? nil else {
+      return nil
+    }
+    defer { _ = lock }
+    guard let run = store.runFile(of: record.id), run.monitor?.isAlive != true,
+      run.process?.isAlive != true
+    else { return nil }
     if let hierarchy = try? CgroupHierarchy.detect(), !record.cgroupPath.isEmpty {
       let group = Cgroup(existing: record.cgroupPath, in: hierarchy)
       if group.exists {
@@ -45,16 +53,15 @@ struct ContainerCleanup {
         try? group.remove()
       }
     }
-    let run = store.runFile(of: record.id)
     let reason =
-      "its monitor (process \(run?.monitor?.pid ?? 0)) was killed, and the container with it"
+      "its monitor (process \(run.monitor?.pid ?? 0)) was killed, and the container with it"
     var status = StatusFile()
     if let bytes = (try? Files.read(store.directory(record.id) + "/status")) ?? nil {
       status = StatusFile(FieldText(parsing: bytes))
     }
     // One that waited to be started again has ended as its status says.
-    if run?.isRestarting != true || status.finished == nil {
-      status.started = run?.started ?? status.started
+    if !run.isRestarting || status.finished == nil {
+      status.started = run.started ?? status.started
       status.finished = .now
       status.exitCode = 137
       status.signal = Signal.kill

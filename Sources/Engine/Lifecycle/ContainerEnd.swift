@@ -42,7 +42,10 @@ struct ContainerEnd {
   /// Records the final end and gives back what the container held.
   func finish(_ status: StatusFile) {
     let cleanup = ContainerCleanup(installation)
+    // Not between a start's look at the state and its own run file, which this would remove.
+    let lock = try? ContainerStore(installation).lock(record.id)
     cleanup.finish(record, status)
+    _ = consume lock
     if record.autoRemove { cleanup.deleteDiscarded(record.id) }
   }
 }

@@ -117,9 +117,11 @@ extension ContainerStore {
     }
   }
 
+  func lockPath(_ id: String) -> String { directory(id) + "/lock" }
+
   /// The lock of everything that changes a container: start, remove, rename, update.
   func lock(_ id: String) throws(Failure) -> FileLock {
-    do throws(Failure) { return try FileLock.acquire(directory(id) + "/lock") } catch
+    do throws(Failure) { return try FileLock.acquire(lockPath(id)) } catch
       where error.errno == ErrorNumber.noEntry
     {
       throw Failure(

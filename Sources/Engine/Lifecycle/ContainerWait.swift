@@ -39,7 +39,6 @@ public struct ContainerWait {
 extension Housekeeping {
   /// Writes down the end of a container whose monitor has gone.
   static func settle(_ record: ContainerRecord, _ store: ContainerStore) {
-    guard let run = store.runFile(of: record.id), run.monitor?.isAlive != true else { return }
     ContainerCleanup(store.installation).settle(record)
   }
 }

@@ -89,7 +89,7 @@ enum MonitorStarter {
     // A container that exists can be started by several at once, removed, renamed.
     var lock: FileLock?
     if !runner.isNew {
-      lock = try store.lock(id)
+      lock = try settledLock(store, id, isRestart: runner.isRestart)
       guard let record = try store.read(id) else {
         throw Failure(
           .notFound, "start container", runner.record.name, reason: "it has just been removed")
@@ -123,6 +123,27 @@ enum MonitorStarter {
         isTerminal: false, log: log)
     }
     return MonitoredContainer(container: container, streams: streams, listener: listener)
+  }
+}
+
+extension MonitorStarter {
+  /// The lock of a container, once the monitor of its last run has written down the end.
+  private static func settledLock(
+    _ store: ContainerStore, _ id: String, isRestart: Bool
+  ) throws(Failure) -> FileLock {
+    for _ in 0..<2000 {
+      let lock = try store.lock(id)
+      if isRestart { return lock }
+      guard let run = store.runFile(of: id), let monitor = run.monitor, monitor.isAlive,
+        run.process?.isAlive != true, !run.isRestarting
+      else { return lock }
+      _ = consume lock
+      pause(microseconds: 2000)
+    }
+    throw Failure(
+      .inUse, "start container", String(id.prefix(12)),
+      reason: "the monitor of its last run does not end",
+      remedy: "minidock rm -f removes the container")
   }
 }
 
