@@ -22,32 +22,32 @@ public enum InspectDocument {
     let sizes: [(key: String, value: JSONValue)] = [
       ("SizeRw", .number(written)), ("SizeRootFs", .number(written + (image?.size ?? 0))),
     ]
-    return .object(
-      [
-        ("Id", .string(record.id)),
-        ("Created", .string(record.created.description)),
-        ("Path", .string(record.command.first ?? "")),
-        ("Args", .strings(Array(record.command.dropFirst()))),
-        ("State", self.state(state)),
-        ("Image", .string(record.imageID)),
-        ("ResolvConfPath", .string(directory + "/resolv.conf")),
-        ("HostnamePath", .string(directory + "/hostname")),
-        ("HostsPath", .string(directory + "/hosts")),
-        ("LogPath", .string(logPath(directory))),
-        ("Name", .string("/" + record.name)),
-        ("RestartCount", .number(Int64(state.restarts))),
-        ("Driver", .string("overlay2")),
-        ("Platform", .string("linux")),
-        ("MountLabel", .string("")),
-        ("ProcessLabel", .string("")),
-        ("AppArmorProfile", .string("")),
-        ("ExecIDs", .null),
-        ("HostConfig", hostConfig(record, options)),
-        ("GraphDriver", graphDriver(directory, image)),
-        ("Mounts", mounts(record)),
-        ("Config", config(record, options, image)),
-        ("NetworkSettings", network(record, state)),
-      ] + (withSize ? sizes : []))
+    let members: [(key: String, value: JSONValue)] = [
+      ("Id", .string(record.id)),
+      ("Created", .string(record.created.description)),
+      ("Path", .string(record.command.first ?? "")),
+      ("Args", .strings(Array(record.command.dropFirst()))),
+      ("State", self.state(state)),
+      ("Image", .string(record.imageID)),
+      ("ResolvConfPath", .string(directory + "/resolv.conf")),
+      ("HostnamePath", .string(directory + "/hostname")),
+      ("HostsPath", .string(directory + "/hosts")),
+      ("LogPath", .string(logPath(directory))),
+      ("Name", .string("/" + record.name)),
+      ("RestartCount", .number(Int64(state.restarts))),
+      ("Driver", .string("overlay2")),
+      ("Platform", .string("linux")),
+      ("MountLabel", .string("")),
+      ("ProcessLabel", .string("")),
+      ("AppArmorProfile", .string("")),
+      ("ExecIDs", .null),
+      ("HostConfig", hostConfig(record, options)),
+      ("GraphDriver", graphDriver(directory, image)),
+      ("Mounts", mounts(record)),
+      ("Config", config(record, options, image)),
+      ("NetworkSettings", network(record, state)),
+    ]
+    return .object(members + (withSize ? sizes : []))
   }
 
   private static func mounts(_ record: ContainerRecord) -> JSONValue {

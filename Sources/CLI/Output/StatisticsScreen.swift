@@ -33,9 +33,8 @@ struct StatisticsScreen {
     let room = max(1, rows - 2)
     let shown = figures.count <= room ? figures : Array(figures.prefix(max(1, room - 1)))
     var table: [String] = []
-    // What is only nice to have goes first when the window is narrow.
-    for (course, bar) in [(StatisticsScreen.samples, 10), (10, 10), (10, 0), (0, 0)] {
-      table = self.table(shown, course: course, bar: bar)
+    for layout in Layout.all {
+      table = self.table(shown, layout)
       if table.allSatisfy({ $0.count <= columns }) { break }
     }
     if shown.count < figures.count { table.append("… \(figures.count - shown.count) more") }
@@ -47,34 +46,52 @@ struct StatisticsScreen {
     "\u{1b}[H" + lines.map { $0 + "\u{1b}[K\r\n" }.joined() + "\u{1b}[J"
   }
 
-  private func table(_ figures: [StatisticsFigures], course: Int, bar: Int) -> [String] {
-    // Least widths, so that the columns stand still while the figures change.
-    var headings = [("CONTAINER ID", 12), ("NAME", 4), ("CPU %", 7)]
-    if course > 0 { headings.append(("", course)) }
+  /// What the table has, in characters.
+  private struct Layout {
+    var course = 0
+    var bar = 0
+    /// Columns as wide as their values become, so that they stand still while the figures change.
+    var isStill = false
+    var hasID = true
+
+    /// From the widest on: what is only nice to have goes first when the window is narrow.
+    static let all = [
+      Layout(course: StatisticsScreen.samples, bar: 10, isStill: true),
+      Layout(course: 10, bar: 10, isStill: true), Layout(course: 10, isStill: true),
+      Layout(course: 10), Layout(), Layout(hasID: false),
+    ]
+  }
+
+  private func table(_ figures: [StatisticsFigures], _ layout: Layout) -> [String] {
+    var headings: [(text: String, least: Int)] = []
+    if layout.hasID { headings.append(("CONTAINER ID", 12)) }
+    headings += [("NAME", 4), ("CPU %", 7)]
+    if layout.course > 0 { headings.append(("", layout.course)) }
     headings += [("MEM USAGE / LIMIT", 20), ("MEM %", 6)]
-    if bar > 0 { headings.append(("", bar + 2)) }
+    if layout.bar > 0 { headings.append(("", layout.bar + 2)) }
     headings += [("NET I/O", 15), ("BLOCK I/O", 15), ("PIDS", 4)]
-    var rows = [headings.map(\.0)]
-    for figure in figures {
-      let document = figure.document(full: full)
-      func text(_ key: String) -> String {
-        if case .string(let text)? = document[key] { return text }
-        return ""
-      }
-      let name = text("Name")
-      var row = [
-        text("ID"), full || name.count <= 30 ? name : name.prefix(29) + "…", text("CPUPerc"),
-      ]
-      if course > 0 {
-        row.append(StatisticsScreen.course(courses[figure.id] ?? [], width: course))
-      }
-      row += [text("MemUsage"), text("MemPerc")]
-      if bar > 0 {
-        row.append(StatisticsScreen.bar(figure.memoryPercent / 100, width: bar))
-      }
-      rows.append(row + [text("NetIO"), text("BlockIO"), text("PIDs")])
+    let rows = [headings.map(\.text)] + figures.map { row($0, layout) }
+    return StatisticsScreen.align(
+      rows, least: headings.map { layout.isStill ? $0.least : 0 })
+  }
+
+  private func row(_ figures: StatisticsFigures, _ layout: Layout) -> [String] {
+    let document = figures.document(full: full)
+    func text(_ key: String) -> String {
+      if case .string(let text)? = document[key] { return text }
+      return ""
     }
-    return StatisticsScreen.align(rows, least: headings.map(\.1))
+    let name = text("Name")
+    var row = layout.hasID ? [text("ID")] : []
+    row += [full || name.count <= 30 ? name : name.prefix(29) + "…", text("CPUPerc")]
+    if layout.course > 0 {
+      row.append(StatisticsScreen.course(courses[figures.id] ?? [], width: layout.course))
+    }
+    row += [text("MemUsage"), text("MemPerc")]
+    if layout.bar > 0 {
+      row.append(StatisticsScreen.bar(figures.memoryPercent / 100, width: layout.bar))
+    }
+    return row + [text("NetIO"), text("BlockIO"), text("PIDs")]
   }
 
   private static func align(_ rows: [[String]], least: [Int]) -> [String] {

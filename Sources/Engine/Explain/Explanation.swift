@@ -38,6 +38,14 @@ public struct Explanation: Sendable, Equatable {
   /// The signal that ended it; 0 for none.
   public var signal: Int32 = 0
 
+  init() {}
+
+  /// One that says no more than this.
+  public init(name: String, headline: String) {
+    self.name = name
+    self.headline = headline
+  }
+
   /// As JSON.
   public var document: JSONValue {
     .object([

@@ -18,6 +18,9 @@ public struct ContainerStatistics: Sendable {
     public var moment: UInt64 = 0
     /// nil when it does not run.
     public var usage: Usage?
+
+    /// Of a container that does not run.
+    public init() {}
   }
 
   /// The figures of a container that runs.
