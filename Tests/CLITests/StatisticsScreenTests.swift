@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test func `a frame is drawn over the last one`() {
-    #expect(StatisticsScreen.frame(["a", "b"]) == "\u{1b}[Ha\u{1b}[K\r\nb\u{1b}[K\r\n\u{1b}[J")
+    #expect(StatisticsScreen.frame(["a", "b"]) == "\u{1b}[Ha\u{1b}[K\nb\u{1b}[K\n\u{1b}[J")
   }
 
   @Test(arguments: [("80", "80/tcp"), ("53/udp", "53/udp"), ("1/SCTP", "1/sctp")])

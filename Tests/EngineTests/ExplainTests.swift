@@ -102,6 +102,12 @@ import Testing
     #expect(forced.kind == "stop-timeout")
     #expect(forced.headline.contains("within 2 s of SIGTERM"))
     #expect(forced.advice.contains { $0.contains("--init") })
+    // The monitor of a host that shuts down kills without a note.
+    evidence.notes = [note(15, "minidock stop --shutdown", at: 2)]
+    #expect(explain(evidence).kind == "stop-timeout")
+    #expect(explain(evidence).headline.contains("within 3 s of SIGTERM"))
+    evidence.state.oomKilled = true
+    #expect(explain(evidence).kind == "out-of-memory")
     var stopped = ended(143, signal: 15)
     stopped.notes = [note(15, "minidock stop", at: 4)]
     #expect(explain(stopped).kind == "stopped")

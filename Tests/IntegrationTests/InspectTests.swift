@@ -13,13 +13,14 @@ struct InspectTests {
     try fixture.importBusybox()
   }
 
-  private func get(_ path: String, _ name: String = "c") throws -> String {
+  private func get(_ path: String, _ name: String = "box") throws -> String {
     try fixture.succeed("inspect", "-f", "{{\(path)}}", name)
   }
 
   @Test func whatWasAskedForIsFoundAtDockersPaths() throws {
     try fixture.succeed(
-      "create", "--name", "c", "-i", "--network", "none", "--restart", "on-failure:3", "--log-opt",
+      "create", "--name", "box", "-i", "--network", "none", "--restart", "on-failure:3",
+      "--log-opt",
       "max-size=1m", "--dns", "10.0.0.1", "--dns-search", "lan", "--dns-option", "ndots:2",
       "--add-host", "a:10.0.0.2", "--group-add", "7", "--oom-score-adj", "100", "--security-opt",
       "no-new-privileges", "--sysctl", "net.ipv4.ip_forward=1", "--ulimit", "nofile=100:200",
@@ -59,13 +60,13 @@ struct InspectTests {
     #expect(try get(".GraphDriver.Data.MergedDir") == directory + "/rootfs")
     let lower = try get(".GraphDriver.Data.LowerDir")
     #expect(lower.hasPrefix(fixture.root + "/layers/") && Files.exists(lower + "/bin/busybox"))
-    try fixture.succeed("rm", "c")
+    try fixture.succeed("rm", "box")
     try fixture.expectNoLeaks()
   }
 
   @Test func theStateOfALifeWithHealthPauseAndSize() throws {
     try fixture.succeed(
-      "run", "-d", "--network", "none", "--name", "c", "--health-cmd", "echo tested; test -e /ok",
+      "run", "-d", "--network", "none", "--name", "box", "--health-cmd", "echo tested; test -e /ok",
       "--health-interval", "100ms", "--health-retries", "2", "busybox", "sh", "-c",
       "head -c 5000 /dev/zero > /written; exec sleep 1000")
     func waitFor(_ status: String) throws {
@@ -83,30 +84,30 @@ struct InspectTests {
     #expect(try get("json (index .State.Health.Log 0)").isEmpty == false)
     #expect(try fixture.succeed("ps", "--format", "{{.Status}}").hasSuffix("(unhealthy)"))
     #expect(try fixture.succeed("ps", "-q", "--filter", "health=healthy") == "")
-    #expect(try fixture.succeed("explain", "c").contains("running, but unhealthy"))
-    try fixture.succeed("exec", "c", "touch", "/ok")
+    #expect(try fixture.succeed("explain", "box").contains("running, but unhealthy"))
+    try fixture.succeed("exec", "box", "touch", "/ok")
     try waitFor("healthy")
     #expect(
-      try fixture.succeed("ps", "--format", "{{.Names}}", "--filter", "health=healthy") == "c")
+      try fixture.succeed("ps", "--format", "{{.Names}}", "--filter", "health=healthy") == "box")
     #expect(try fixture.succeed("ps", "-q", "--filter", "health=none") == "")
     try fixture.refuse(["ps", "--filter", "health=poorly"], status: 1)
-    try fixture.succeed("pause", "c")
+    try fixture.succeed("pause", "box")
     #expect(
       try get("json .State.Paused") + get("json .State.Running") + get(".State.Status")
         == "truetruepaused")
     #expect(try fixture.succeed("ps", "--format", "{{.Status}}").hasSuffix("(Paused)"))
     #expect(try fixture.succeed("ps", "-q", "--filter", "status=paused") != "")
-    #expect(try fixture.succeed("explain", "c").contains("is paused"))
-    try fixture.succeed("unpause", "c")
-    #expect(try fixture.succeed("inspect", "-s", "-f", "{{.SizeRw}}", "c") == "5000")
+    #expect(try fixture.succeed("explain", "box").contains("is paused"))
+    try fixture.succeed("unpause", "box")
+    #expect(try fixture.succeed("inspect", "-s", "-f", "{{.SizeRw}}", "box") == "5000")
     #expect(
-      (Int(try fixture.succeed("inspect", "-s", "-f", "{{.SizeRootFs}}", "c")) ?? 0) > 500_000)
-    try fixture.refuse(["inspect", "-f", "{{.SizeRw}}", "c"], status: 1)
+      (Int(try fixture.succeed("inspect", "-s", "-f", "{{.SizeRootFs}}", "box")) ?? 0) > 500_000)
+    try fixture.refuse(["inspect", "-f", "{{.SizeRw}}", "box"], status: 1)
     #expect(try fixture.succeed("ps", "-s").lines[0].hasSuffix("SIZE"))
     #expect(try fixture.succeed("ps", "--format", "{{.Size}}").hasPrefix("5kB (virtual "))
     #expect(try fixture.succeed("ps", "--format", "{{.LocalVolumes}}") == "0")
     #expect(try get(".LogPath").hasSuffix(".data"))
-    try fixture.succeed("rm", "-f", "c")
+    try fixture.succeed("rm", "-f", "box")
     try fixture.expectNoLeaks()
   }
 

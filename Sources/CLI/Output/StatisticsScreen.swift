@@ -43,7 +43,7 @@ struct StatisticsScreen {
 
   /// Lines as bytes for the terminal: drawn over what is there, the rest of the window cleared.
   static func frame(_ lines: [String]) -> String {
-    "\u{1b}[H" + lines.map { $0 + "\u{1b}[K\r\n" }.joined() + "\u{1b}[J"
+    "\u{1b}[H" + lines.map { $0 + "\u{1b}[K\n" }.joined() + "\u{1b}[J"
   }
 
   /// What the table has, in characters.

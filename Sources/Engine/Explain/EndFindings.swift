@@ -85,21 +85,7 @@ enum MemoryFinding {
     case (false, _):
       finding.headline = "\(name) was killed because the host had no memory left"
     }
-    if let peak = evidence.state.memoryPeak {
-      finding.facts.append(
-        .init(
-          "memory",
-          "\(ByteCount.binary(Int64(clamping: peak))) at most"
-            + (limit > 0 ? ", of a limit of \(size)" : "")))
-    }
-    if let kill {
-      finding.facts.append(
-        .init(
-          "kernel",
-          "killed process \(kill.pid) (\(kill.command))"
-            + (kill.kibibytes > 0
-              ? ", which held \(ByteCount.binary(Int64(clamping: kill.kibibytes) << 10))" : "")))
-    }
+    finding.facts = facts(evidence)
     if isLimit && limit > 0 {
       let more = bytesForFlag(limit * 2)
       let swap = evidence.record.memorySwap
@@ -114,6 +100,28 @@ enum MemoryFinding {
       ]
     }
     return finding
+  }
+
+  /// What is known of the memory that it had, and of what the kernel killed.
+  static func facts(_ evidence: Evidence) -> [Explanation.Fact] {
+    var facts: [Explanation.Fact] = []
+    let limit = evidence.record.memory
+    if let peak = evidence.state.memoryPeak {
+      facts.append(
+        .init(
+          "memory",
+          "\(ByteCount.binary(Int64(clamping: peak))) at most"
+            + (limit > 0 ? ", of a limit of \(ByteCount.binary(limit))" : "")))
+    }
+    if let kill = KernelEvidence.memoryKill(evidence.kernel, id: evidence.record.id) {
+      let held = ByteCount.binary(Int64(clamping: kill.kibibytes) << 10)
+      facts.append(
+        .init(
+          "kernel",
+          "killed process \(kill.pid) (\(kill.command))"
+            + (kill.kibibytes > 0 ? ", which held \(held)" : "")))
+    }
+    return facts
   }
 
   private static func bytesForFlag(_ bytes: Int64) -> String {

@@ -90,7 +90,7 @@ public struct ContainerExplainer {
   /// What is looked for in a container that has ended: the first that is found explains it.
   private static let endings: [@Sendable (Evidence) -> Finding?] = [
     LossFinding.find, ProgramFinding.find, StartFailureFinding.find, HealthFinding.findEnd,
-    MemoryFinding.find, SyscallFinding.find, StopFinding.find, SignalFinding.find,
+    StopFinding.find, MemoryFinding.find, SyscallFinding.find, SignalFinding.find,
     ExitCodeFinding.find,
   ]
 
@@ -113,6 +113,9 @@ public struct ContainerExplainer {
     }
     result.kind = finding.kind
     result.headline = finding.headline
+    if state.oomKilled && finding.kind != "out-of-memory" {
+      finding.facts += MemoryFinding.facts(evidence)
+    }
     result.facts = finding.facts + CommonFacts.list(evidence)
     result.advice = finding.advice + RestartFinding.advice(evidence)
     if !state.status.isActive || finding.kind == "unhealthy" {

@@ -4,26 +4,34 @@ import Linux
 enum StopFinding {
   static func find(_ evidence: Evidence) -> Finding? {
     let state = evidence.state
-    if let note = evidence.notes.last, note.signal == Signal.kill, state.signal == Signal.kill {
-      return note.command.contains("time-out")
-        ? killedAfterTimeout(evidence, note) : killed(evidence, note)
+    guard let note = evidence.notes.last else { return nil }
+    let isStop = note.command.hasPrefix("minidock stop")
+    if state.signal == Signal.kill {
+      if note.signal == Signal.kill {
+        return note.command.contains("time-out")
+          ? killedAfterTimeout(evidence, note) : killed(evidence, note)
+      }
+      // The monitor kills what has not ended in time, unless the kernel was faster for want of memory.
+      return isStop && !state.oomKilled ? killedAfterTimeout(evidence, nil) : nil
     }
-    guard let note = evidence.notes.last(where: { $0.signal != 0 }) else { return nil }
-    let isAnswer =
-      state.signal == note.signal || state.exitCode == 128 + note.signal
-      || note.command.hasPrefix("minidock stop") || evidence.isStopped
-    guard isAnswer else { return nil }
-    var finding = Finding(
-      kind: note.command.hasPrefix("minidock stop") ? "stopped" : "killed",
-      headline: "\(evidence.name) was ended by \(note.command), with \(Signals.name(note.signal))")
-    if note.command.hasPrefix("minidock stop") {
-      finding.headline =
-        "\(evidence.name) was stopped by minidock stop"
-        + (state.signal == 0 && state.exitCode != 0 && state.exitCode != 128 + note.signal
-          ? ", and ended with exit code \(state.exitCode)" : ", and ended in time")
+    guard
+      isStop || evidence.isStopped || state.signal == note.signal
+        || state.exitCode == 128 + note.signal
+    else { return nil }
+    guard isStop else {
+      return Finding(
+        kind: "killed",
+        headline:
+          "\(evidence.name) was ended by \(note.command), with \(Signals.name(note.signal))",
+        facts: [sender(note)])
     }
-    finding.facts = [sender(note)]
-    return finding
+    let answered =
+      state.signal != 0 || state.exitCode == 0 || state.exitCode == 128 + note.signal
+    return Finding(
+      kind: "stopped",
+      headline: "\(evidence.name) was stopped by \(note.command), and ended "
+        + (answered ? "in time" : "with exit code \(state.exitCode)"),
+      facts: [sender(note)])
   }
 
   private static func sender(_ note: SignalNotes.Note) -> Explanation.Fact {
@@ -40,16 +48,17 @@ enum StopFinding {
   }
 
   private static func killedAfterTimeout(
-    _ evidence: Evidence, _ note: SignalNotes.Note
+    _ evidence: Evidence, _ note: SignalNotes.Note?
   ) -> Finding {
     let first = evidence.notes.last { $0.signal != Signal.kill }
     let signal = first.map { Signals.name($0.signal) } ?? evidence.record.stopSignal
-    let seconds = first.map { note.time.seconds(since: $0.time) } ?? Int64(evidence.stopTimeout)
+    let end = note?.time ?? evidence.state.finished ?? .now
+    let seconds = first.map { end.seconds(since: $0.time) } ?? Int64(evidence.stopTimeout)
     var finding = Finding(
       kind: "stop-timeout",
       headline:
         "\(evidence.name) was stopped by force: it did not end within \(seconds) s of \(signal)",
-      facts: (first.map { [sender($0)] } ?? []) + [sender(note)])
+      facts: [first, note].compactMap { $0 }.map(sender))
     if !evidence.record.usesInit {
       finding.facts.append(
         .init("why", "a container's first process ignores \(signal) unless it handles it"))
