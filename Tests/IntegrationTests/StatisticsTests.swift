@@ -101,6 +101,21 @@ struct StatisticsTests {
     try fixture.expectNoLeaks()
   }
 
+  @Test func aContainerThatWasCreatedFirstIsTheSame() throws {
+    try fixture.succeed(
+      "create", "--name", "made", "--network", "none", "busybox", "sleep", "1000")
+    let path = try fixture.succeed("inspect", "-f", "{{.HostConfig.CgroupPath}}", "made")
+    #expect(path.hasPrefix("/" + fixture.cgroupParent + "/"), "\(path)")
+    try fixture.succeed("start", "made")
+    // Not the host's processes and memory, of which a missing path would tell.
+    #expect(try fixture.succeed("top", "made", "-o", "args").lines == ["COMMAND", "sleep 1000"])
+    #expect(try fixture.succeed("stats", "--no-stream", "--format", "{{.PIDs}}", "made") == "1")
+    try fixture.succeed("pause", "made")
+    #expect(try fixture.succeed("inspect", "-f", "{{.State.Status}}", "made") == "paused")
+    try fixture.succeed("rm", "-f", "made")
+    try fixture.expectNoLeaks()
+  }
+
   @Test func theNetworkOfABridgeCounts() throws {
     let id = try fixture.succeed("run", "-d", "--name", "net", "busybox", "sleep", "1000")
     let gateway = try fixture.succeed("inspect", "-f", "{{.NetworkSettings.Gateway}}", id)

@@ -106,14 +106,16 @@ public struct ContainerStatistics: Sendable {
   private func usage(_ container: inout Known) -> Usage? {
     if container.process?.isAlive != true {
       // It has started, ended or been restarted since.
-      container.process = store.runFile(of: container.record.id)?.process
+      let run = store.runFile(of: container.record.id)
+      container.process = run?.process
       container.group = nil
-      guard container.process?.isAlive == true else { return nil }
+      // An empty path would be the group of the whole host.
+      guard container.process?.isAlive == true, let path = run?.cgroupPath, !path.isEmpty else {
+        return nil
+      }
+      container.group = Cgroup(existing: path, in: hierarchy)
     }
-    guard let process = container.process else { return nil }
-    let group =
-      container.group ?? Cgroup(existing: container.record.cgroupPath, in: hierarchy)
-    container.group = group
+    guard let process = container.process, let group = container.group else { return nil }
     var usage = Usage()
     usage.process = process
     usage.group = group.statistics()

@@ -24,7 +24,12 @@ public struct ContainerTop {
       throw Failure(
         .inUse, "list processes of", text, reason: "it is \(state.status.rawValue), not running")
     }
-    let group = Cgroup(existing: record.cgroupPath, in: try CgroupHierarchy.detect())
+    // An empty path would be the group of the whole host.
+    let path = store.runFile(of: record.id)?.cgroupPath ?? ""
+    guard !path.isEmpty else {
+      throw Failure(.corrupt, "list processes of", text, reason: "its cgroup is not known")
+    }
+    let group = Cgroup(existing: path, in: try CgroupHierarchy.detect())
     let clock = TopClock()
     let rows = group.processes().compactMap { pid -> [String]? in
       // It may have ended since.
