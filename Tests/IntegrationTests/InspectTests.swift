@@ -81,7 +81,10 @@ struct InspectTests {
       try get("json .Config.Healthcheck.Test") == #"["CMD-SHELL","echo tested; test -e /ok"]"#)
     #expect(try get(".Config.Healthcheck.Interval") == "100000000")
     #expect((Int(try get(".State.Health.FailingStreak")) ?? 0) >= 2)
-    #expect(try get("json (index .State.Health.Log 0)").isEmpty == false)
+    let log =
+      "{{range .State.Health.Log}}{{.ExitCode}} {{json .Output}} {{.Start}} {{.End}};{{end}}"
+    #expect(
+      try fixture.succeed("inspect", "-f", log, "box").hasPrefix(#"1 "tested\n" 20"#))
     #expect(try fixture.succeed("ps", "--format", "{{.Status}}").hasSuffix("(unhealthy)"))
     #expect(try fixture.succeed("ps", "-q", "--filter", "health=healthy") == "")
     #expect(try fixture.succeed("explain", "box").contains("running, but unhealthy"))
