@@ -10,9 +10,27 @@ protocol Command: ParsableCommand {
   func execute(_ context: Context) throws(Failure) -> Int32
   /// The exit status of a failure: 1, unless docker's command has its own.
   func status(for failure: Failure) -> Int32
+  /// Flags that take docker's "=true" and "=false", each with what stands for it when it is on and off.
+  static var switches: [String: (on: String?, off: String?)] { get }
 }
 
 extension Command {
+  static var switches: [String: (on: String?, off: String?)] { [:] }
+
+  /// The words with docker's boolean values spelled as ArgumentParser knows them.
+  static func spelled(_ words: [String]) -> [String] {
+    guard !switches.isEmpty else { return words }
+    return words.flatMap { word -> [String] in
+      let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2, let spelling = switches[parts[0]] else { return [word] }
+      switch parts[1] {
+      case "true", "1", "t", "T", "TRUE", "True": return [spelling.on].compactMap { $0 }
+      case "false", "0", "f", "F", "FALSE", "False": return [spelling.off].compactMap { $0 }
+      default: return [word]
+      }
+    }
+  }
+
   func status(for failure: Failure) -> Int32 { 1 }
 
   // Commands are executed by CommandDispatch with a context.
@@ -57,10 +75,11 @@ struct Context {
   }
 
   /// Undoes what killed processes left; a failure to do so must not keep anybody from their work.
-  func sweep(_ installation: Installation) {
-    for notice in (try? Housekeeping(installation).sweep()) ?? [] {
-      Console.error("minidock: \(notice)")
-    }
+  @discardableResult
+  func sweep(_ installation: Installation) -> Housekeeping.Findings {
+    let findings = (try? Housekeeping(installation).sweep()) ?? Housekeeping.Findings()
+    for notice in findings.notices { Console.error("minidock: \(notice)") }
+    return findings
   }
 
   /// Does something with each of several objects and reports every failure, not only the first.

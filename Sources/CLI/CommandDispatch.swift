@@ -45,7 +45,7 @@ struct CommandDispatch {
       var command: C
       do {
         // Help comes back as a command of its own, whose run() throws what `finish` prints.
-        var parsed = try C.parseAsRoot(words)
+        var parsed = try C.parseAsRoot(C.spelled(words))
         guard let own = parsed as? C else {
           try parsed.run()
           return 0

@@ -19,9 +19,9 @@ struct MinidockCommand: ParsableCommand {
       RunCommand.self, CreateCommand.self, StartCommand.self, StopCommand.self, KillCommand.self,
       RestartCommand.self, PauseCommand.self, UnpauseCommand.self, WaitCommand.self,
       AttachCommand.self, ExecCommand.self, LogsCommand.self, EventsCommand.self, PsCommand.self,
-      RenameCommand.self, UpdateCommand.self, RmCommand.self, ImagesCommand.self,
-      ImportCommand.self, InspectCommand.self, RmiCommand.self, InfoCommand.self,
-      VersionCommand.self,
+      RenameCommand.self, UpdateCommand.self, RmCommand.self, CpCommand.self, DiffCommand.self,
+      ExportCommand.self, CommitCommand.self, ImagesCommand.self, ImportCommand.self,
+      InspectCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
       StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
     ])
 
@@ -52,6 +52,10 @@ struct MinidockCommand: ParsableCommand {
     case "inspect": InspectCommand.self
     case "rm": RmCommand.self
     case "rmi": RmiCommand.self
+    case "cp": CpCommand.self
+    case "diff": DiffCommand.self
+    case "export": ExportCommand.self
+    case "commit": CommitCommand.self
     case "info": InfoCommand.self
     case "version": VersionCommand.self
     case "stats": StatsCommand.self

@@ -16,26 +16,41 @@ public struct Housekeeping {
     store = ContainerStore(installation)
   }
 
+  /// What a sweep has found.
+  public struct Findings: Sendable {
+    /// What the user should know: containers that ended without anybody seeing it.
+    public var notices: [String] = []
+    /// Who runs the containers whose processes have just been seen: lists need not look again.
+    var running: [String: RunFile] = [:]
+
+    /// Nothing.
+    public init() {}
+  }
+
   /// Sweeps everything once; when another process is at it, that one's work is enough.
-  ///
-  /// - Returns: what the user should know: containers that ended without anybody seeing it.
   @discardableResult
-  public func sweep() throws(Failure) -> [String] {
-    guard let lock = try FileLock.tryAcquire(installation.runRoot + "/sweep.lock") else { return [] }
+  public func sweep() throws(Failure) -> Findings {
+    guard let lock = try FileLock.tryAcquire(installation.runRoot + "/sweep.lock") else {
+      return Findings()
+    }
     defer { _ = lock }
-    let notices = try sweepContainers()
-    try sweepRunFiles()
+    let findings = try sweepContainers()
+    try sweepRunFiles(findings)
     sweepNames()
     sweepCgroups()
     ContainerCleanup.emptyTrash(installation)
-    return notices
+    return findings
   }
 
   // A directory without a record is one being made, or half made by a process that was killed.
-  private func sweepContainers() throws(Failure) -> [String] {
-    var notices: [String] = []
+  private func sweepContainers() throws(Failure) -> Findings {
+    var findings = Findings()
     let cleanup = ContainerCleanup(installation)
     for id in try Files.list(installation.containers) {
+      if let run = store.runFile(of: id), run.process?.isAlive == true {
+        findings.running[id] = run
+        continue
+      }
       let path = store.directory(id)
       guard let record = try? store.read(id) else {
         if !Files.exists(path + "/record"), !store.mayBeAlive(id) { try Files.removeTree(path) }
@@ -49,15 +64,16 @@ public struct Housekeeping {
         removeCgroup(record.cgroupPath)
         cleanup.discard(record)
       } else if run != nil {
-        notices.append(cleanup.settle(record))
+        findings.notices.append(cleanup.settle(record))
       }
     }
-    return notices
+    return findings
   }
 
-  private func sweepRunFiles() throws(Failure) {
+  private func sweepRunFiles(_ findings: Findings) throws(Failure) {
     for entry in try Files.list(installation.runs) {
       let id = String(entry.prefix { $0 != "." })
+      if findings.running[id] != nil && !entry.hasSuffix(".tmp") { continue }
       let path = installation.runs + "/" + entry
       if entry.hasSuffix(".tmp") {
         // "<id>.<pid>.tmp": the part of a file that a killed process was replacing.

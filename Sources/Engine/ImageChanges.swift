@@ -1,7 +1,7 @@
 import Image
 import Linux
 
-/// The Dockerfile instructions of `import --change`, applied to an image's run configuration.
+/// The Dockerfile instructions of `import --change` and `commit --change`, applied to an image's run configuration.
 public struct ImageChanges {
   private let instructions: [String]
 
@@ -10,9 +10,12 @@ public struct ImageChanges {
 
   /// The configuration that they describe.
   ///
+  /// - Parameter base: what they change.
   /// - Throws: ``Failure/Code/invalid`` naming the instruction.
-  public func config() throws(Failure) -> ImageConfig {
-    var config = ImageConfig()
+  public func config(changing base: ImageConfig = ImageConfig()) throws(Failure) -> ImageConfig {
+    var config = base
+    // As in a Dockerfile, another entry point drops the command that was meant for the one before.
+    var isCommandSet = false
     for instruction in instructions {
       let parts = instruction.split(maxSplits: 1, whereSeparator: \.isWhitespace).map(String.init)
       func wrong(_ reason: String) -> Failure {
@@ -21,8 +24,12 @@ public struct ImageChanges {
       guard parts.count == 2 else { throw wrong("it has no argument") }
       let argument = parts[1].trimmed
       switch parts[0].uppercased() {
-      case "CMD": config.cmd = try ImageChanges.words(argument, wrong)
-      case "ENTRYPOINT": config.entrypoint = try ImageChanges.words(argument, wrong)
+      case "CMD":
+        config.cmd = try ImageChanges.words(argument, wrong)
+        isCommandSet = true
+      case "ENTRYPOINT":
+        config.entrypoint = try ImageChanges.words(argument, wrong)
+        if !isCommandSet { config.cmd = [] }
       case "ENV":
         for (key, value) in try ImageChanges.pairs(argument, wrong) {
           config.env = Environment.merge([config.env, ["\(key)=\(value)"]])

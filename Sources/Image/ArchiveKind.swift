@@ -36,6 +36,21 @@ enum ArchiveKind: Equatable {
     self = .unknown
   }
 
+  /// The first bytes of a stream, as many as there are: enough to know every kind of archive.
+  static func readHead(_ source: Int32) throws(Failure) -> [UInt8] {
+    var head: [UInt8] = []
+    var space = [UInt8](repeating: 0, count: headLength)
+    while head.count < headLength {
+      let got = try space.withMutableBytes { (bytes) throws(Failure) in
+        let rest = headLength - head.count
+        return try readBytes(source, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<rest]))
+      }
+      if got == 0 { break }
+      head += space[..<got]
+    }
+    return head
+  }
+
   private static let own: [([UInt8], ArchiveKind)] = [
     ([0x1f, 0x8b], .gzip), ([0x28, 0xb5, 0x2f, 0xfd], .zstd),
     ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], .xz), ([0x42, 0x5a, 0x68], .bzip2),

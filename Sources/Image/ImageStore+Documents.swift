@@ -2,45 +2,80 @@ import Linux
 
 /// Between the summary of an image and its OCI documents.
 extension ImageStore {
-  /// The documents of a one-layer image, and its summary.
+  /// The documents of an image, and its summary.
   struct Documents {
     var config: [UInt8]
     var manifest: [UInt8]
     var record: ImageRecord
   }
 
+  /// A layer that is about to be stored.
+  struct TopLayer {
+    var layer: Layer
+    var mediaType: String
+    var blobSize: Int64
+  }
+
+  /// The documents of an image that is there.
+  struct BaseDocuments {
+    var config: OCIDocuments.Config
+    var manifest: OCIDocuments.Manifest
+  }
+
+  /// Reads an image's documents.
+  func documents(of record: ImageRecord) throws(Failure) -> BaseDocuments {
+    let what = "image \(record.id.short)"
+    return BaseDocuments(
+      config: try OCIDocuments.decode(
+        OCIDocuments.Config.self, try document(record.id, what), what),
+      manifest: try OCIDocuments.decode(
+        OCIDocuments.Manifest.self, try document(record.manifest, what), what))
+  }
+
+  /// Writes the documents of an image: the base's layers and history, when there is one, and on top of
+  /// them a layer, when there is one, and one entry of history.
   func documents(
-    layer: Layer, mediaType: String, blobSize: Int64, config: ImageConfig, comment: String,
-    created: Timestamp
+    onTopOf base: BaseDocuments?, _ baseRecord: ImageRecord?, _ top: TopLayer?,
+    _ addition: ImageAddition
   ) throws(Failure) -> Documents {
-    let variant = Platform.variant
-    let configBytes = try OCIDocuments.encode(
-      OCIDocuments.Config(
-        created: created.description, architecture: Platform.architecture, os: Platform.os,
-        variant: variant.isEmpty ? nil : variant, config: OCIDocuments.Run(config),
-        rootfs: OCIDocuments.RootFS(diffIDs: [layer.diffID.description]),
-        history: [OCIDocuments.History(created: created.description, comment: comment)]),
-      "image configuration")
+    func some(_ text: String) -> String? { text.isEmpty ? nil : text }
+    let variant = base.map { $0.config.variant ?? "" } ?? Platform.variant
+    let entry = OCIDocuments.History(
+      created: addition.created.description, createdBy: some(addition.createdBy),
+      author: some(addition.author), comment: addition.comment, emptyLayer: top == nil ? true : nil)
+    let config = OCIDocuments.Config(
+      created: addition.created.description, author: some(addition.author),
+      architecture: base?.config.architecture ?? Platform.architecture,
+      os: base?.config.os ?? Platform.os, variant: some(variant),
+      config: OCIDocuments.Run(addition.config),
+      rootfs: OCIDocuments.RootFS(
+        diffIDs: (base?.config.rootfs.diffIDs ?? [])
+          + [top?.layer.diffID.description]
+          .compactMap { $0 }),
+      history: (base?.config.history ?? []) + [entry])
+    let configBytes = try OCIDocuments.encode(config, "image configuration")
     let id = Digest(of: configBytes)
+    let added = top.map {
+      OCIDocuments.Descriptor(
+        mediaType: $0.mediaType, digest: $0.layer.blob.description, size: $0.blobSize)
+    }
     let manifestBytes = try OCIDocuments.encode(
       OCIDocuments.Manifest(
         config: OCIDocuments.Descriptor(
           mediaType: OCIDocuments.configType, digest: id.description,
           size: Int64(configBytes.count)),
-        layers: [
-          OCIDocuments.Descriptor(
-            mediaType: mediaType, digest: layer.blob.description, size: blobSize)
-        ]),
+        layers: (base?.manifest.layers ?? []) + [added].compactMap { $0 }),
       "image manifest")
     guard max(configBytes.count, manifestBytes.count) <= OCIDocuments.limit else {
       throw Failure(
         .refused, "import", "image",
         reason: "its configuration is larger than \(OCIDocuments.limit) bytes")
     }
+    let layers = (baseRecord?.layers ?? []) + [top?.layer].compactMap { $0 }
     let record = ImageRecord(
-      id: id, manifest: Digest(of: manifestBytes), names: [], created: created, size: layer.size,
-      architecture: Platform.architecture, os: Platform.os, variant: variant, comment: comment,
-      config: config, layers: [layer])
+      id: id, manifest: Digest(of: manifestBytes), names: [], created: addition.created,
+      size: layers.reduce(0) { $0 + $1.size }, architecture: config.architecture, os: config.os,
+      variant: variant, comment: addition.comment, config: addition.config, layers: layers)
     return Documents(config: configBytes, manifest: manifestBytes, record: record)
   }
 
@@ -103,7 +138,7 @@ extension ImageStore {
       id: id, manifest: manifestDigest, names: [],
       created: config.created.flatMap { Timestamp($0) } ?? Timestamp(nanoseconds: 0),
       size: layers.reduce(0) { $0 + $1.size }, architecture: config.architecture, os: config.os,
-      variant: config.variant ?? "", comment: config.history?.first?.comment ?? "",
+      variant: config.variant ?? "", comment: config.history?.last?.comment ?? "",
       config: config.config?.imageConfig ?? ImageConfig(), layers: layers)
   }
 }

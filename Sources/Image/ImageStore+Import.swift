@@ -21,40 +21,60 @@ extension ImageStore {
   ) throws(Failure) -> ImageRecord {
     try verify()
     try sweep()
-    if let name, name.digest != nil {
-      throw Failure(
-        .invalid, "import", name.familiar, reason: "an image cannot be given a digest as its name")
+    try checkName(name, "import")
+    return try ingesting { (ingest) throws(Failure) in
+      let imported = try LayerImport(store: self, directory: ingest.path).run(source, progress)
+      let top = TopLayer(
+        layer: imported.layer, mediaType: imported.mediaType,
+        blobSize: try Files.size(ingest.path + "/blob"))
+      var addition = ImageAddition(config: config, created: created)
+      addition.comment = comment
+      let documents = try documents(onTopOf: nil, nil, top, addition)
+      return try commit(documents, top: top.layer, base: nil, name, ingest)
     }
+  }
+
+  func checkName(_ name: Reference?, _ operation: String) throws(Failure) {
+    guard let name, name.digest != nil else { return }
+    throw Failure(
+      .invalid, operation, name.familiar, reason: "an image cannot be given a digest as its name")
+  }
+
+  /// Works in an ingest directory of its own, which is gone afterwards.
+  func ingesting(
+    _ body: (borrowing Ingest) throws(Failure) -> ImageRecord
+  ) throws(Failure) -> ImageRecord {
     let lock = try acquireLock()
     let ingest = try Ingest(in: self)
     _ = consume lock
     let outcome: Result<ImageRecord, Failure>
-    do throws(Failure) {
-      let layer = try LayerImport(store: self, directory: ingest.path).run(source, progress)
-      let blob = try Files.size(ingest.path + "/blob")
-      let documents = try documents(
-        layer: layer.layer, mediaType: layer.mediaType, blobSize: blob, config: config,
-        comment: comment, created: created)
-      outcome = .success(try commit(documents, name, ingest))
-    } catch {
-      outcome = .failure(error)
-    }
+    do throws(Failure) { outcome = .success(try body(ingest)) } catch { outcome = .failure(error) }
     // What was acknowledged stays acknowledged when only the clearing away fails: a sweep repeats it.
     try? ingest.discard(self)
     return try outcome.get()
   }
 
   /// Moves everything into place, the record and then the name last.
-  private func commit(
-    _ documents: Documents, _ name: Reference?, _ ingest: borrowing Ingest
+  ///
+  /// - Parameters:
+  ///   - top: the layer that the ingest directory holds, nil for none.
+  ///   - base: the image that must still be there, as its layers are used again.
+  func commit(
+    _ documents: Documents, top: Layer?, base: Digest?, _ name: Reference?,
+    _ ingest: borrowing Ingest
   ) throws(Failure) -> ImageRecord {
-    let layer = documents.record.layers[0]
     let work = try Descriptor.open(ingest.path, .directory)
     try FileBytes.syncFileSystem(of: work.raw, object: root)
     let lock = try acquireLock()
+    if let base, try record(base) == nil {
+      throw Failure(.notFound, "commit", base.short, reason: "its image was removed meanwhile")
+    }
     var plan = Ingest.Plan()
-    plan.blobs = [layer.blob, documents.record.id, documents.record.manifest]
-    plan.chains = [layer.chainID]
+    plan.blobs = [documents.record.id, documents.record.manifest]
+    if let top {
+      plan.blobs.append(top.blob)
+      plan.chains = [top.chainID]
+    }
     let existing = try record(documents.record.id)
     if existing == nil {
       plan.image = documents.record.id
@@ -62,8 +82,10 @@ extension ImageStore {
     }
     try ingest.write(plan)
     do throws(Failure) {
-      try place(ingest.path + "/layer", at: layerPath(layer.chainID))
-      try place(ingest.path + "/blob", at: blobPath(layer.blob))
+      if let top {
+        try place(ingest.path + "/layer", at: layerPath(top.chainID))
+        try place(ingest.path + "/blob", at: blobPath(top.blob))
+      }
       try write(documents.config, documents.record.id)
       try write(documents.manifest, documents.record.manifest)
       try publish(existing ?? documents.record, name)
@@ -105,10 +127,7 @@ extension ImageStore {
   ///
   /// - Throws: ``Failure/Code/notFound`` when the image has been removed meanwhile.
   public func tag(_ record: ImageRecord, as name: Reference) throws(Failure) {
-    guard name.digest == nil else {
-      throw Failure(
-        .invalid, "tag", name.familiar, reason: "an image cannot be given a digest as its name")
-    }
+    try checkName(name, "tag")
     try verify()
     let lock = try acquireLock()
     guard let current = try self.record(record.id) else {

@@ -5,6 +5,8 @@ import Linux
 struct LayerImport {
   let store: ImageStore
   let directory: String
+  /// The layers that it goes on top of, lowest first.
+  var below: [Layer] = []
 
   /// What came of it.
   struct Imported {
@@ -37,17 +39,7 @@ struct LayerImport {
         .unsupported, "import", reason: "the input is a directory, minidock imports tar",
         remedy: "pack it first: tar -C DIRECTORY -c . | minidock import -")
     }
-    var head: [UInt8] = []
-    var space = [UInt8](repeating: 0, count: ArchiveKind.headLength)
-    while head.count < ArchiveKind.headLength {
-      let got = try space.withMutableBytes { (bytes) throws(Failure) in
-        let rest = ArchiveKind.headLength - head.count
-        return try readBytes(source, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<rest]))
-      }
-      if got == 0 { break }
-      head += space[..<got]
-    }
-    return head
+    return try ArchiveKind.readHead(source)
   }
 
   /// xz and bzip2: a first child decompresses, the rest sees plain tar.
@@ -104,11 +96,12 @@ struct LayerImport {
     let channel = ends.near
     let report = ends.far
     let limits = store.limits
+    let hasLowerLayers = !below.isEmpty
     let (blobNumber, reportNumber, treeNumber) = (blobReader.raw, report.descriptor.raw, tree.raw)
     let child = try Processes.forkHelper { parent in
       UnpackChild.run(
         parent: parent, blob: blobNumber, channel: reportNumber, tree: treeNumber, kind: kind,
-        hasLowerLayers: false, limits: limits)
+        hasLowerLayers: hasLowerLayers, limits: limits)
     }
     _ = consume report
     let received: BlobWriter.Received
@@ -126,7 +119,7 @@ struct LayerImport {
     }
     let diffID = outcome.diffID ?? received.digest
     try Files.replace(layerPath + "/size", with: Array(String(outcome.size).utf8))
-    let chainID = Digest.chain([diffID])[0]
+    let chainID = Digest.chain(below.map(\.diffID) + [diffID])[below.count]
     let suffix =
       switch kind {
       case .gzip: "+gzip"

@@ -25,6 +25,7 @@ enum OCIDocuments {
 
   struct Config: Codable {
     var created: String?
+    var author: String?
     var architecture: String
     var os: String
     var variant: String?
@@ -44,7 +45,15 @@ enum OCIDocuments {
 
   struct History: Codable {
     var created: String?
+    var createdBy: String?
+    var author: String?
     var comment: String?
+    var emptyLayer: Bool?
+    enum CodingKeys: String, CodingKey {
+      case created, author, comment
+      case createdBy = "created_by"
+      case emptyLayer = "empty_layer"
+    }
   }
 
   struct Empty: Codable {}

@@ -144,15 +144,7 @@ final class TarReader {
   }
 
   static func isImported(attribute name: [UInt8]) -> Bool {
-    guard let dot = name.firstIndex(of: UInt8(ascii: ".")) else { return false }
-    let space = name[..<dot]
-    let rest = name[(dot + 1)...]
-    if rest.starts(with: "overlay".utf8) {
-      let after = rest.dropFirst(7).first
-      if after == nil || after == UInt8(ascii: ".") { return false }
-    }
-    if space.elementsEqual("user".utf8) || space.elementsEqual("trusted".utf8) { return true }
-    return name.elementsEqual("security.capability".utf8)
+    ExtendedAttributes.isPortable(name)
   }
 
   /// The ACLs of a file or directory: the one for access and, for a directory, the default one.

@@ -66,7 +66,7 @@ enum UnpackChild {
     }
   }
 
-  private static func confine(
+  static func confine(
     parent: Int32, keeping: [Int32], directory: Int32, limits: ImportLimits
   ) throws(Failure) -> Descriptor {
     do throws(Failure) {
@@ -89,7 +89,7 @@ enum UnpackChild {
     }
   }
 
-  private static func decoder(
+  static func decoder(
     _ kind: ArchiveKind, _ source: ByteStream
   ) throws(Failure) -> ByteStream {
     switch kind {
@@ -102,6 +102,16 @@ enum UnpackChild {
   // MARK: - The result
 
   static func send(_ result: Result<Outcome, Failure>, to channel: Int32) -> Int32 {
+    do throws(Failure) {
+      try message(result).withBytes { (bytes) throws(Failure) in try writeAll(channel, bytes) }
+      return 0
+    } catch {
+      return 1
+    }
+  }
+
+  /// A result as bytes, for ``result(_:)``.
+  static func message(_ result: Result<Outcome, Failure>) -> [UInt8] {
     var writer = WireWriter()
     switch result {
     case .success(let outcome):
@@ -117,12 +127,7 @@ enum UnpackChild {
       writer.put(failure.reason)
       writer.put(failure.remedy)
     }
-    do throws(Failure) {
-      try writer.bytes.withBytes { (bytes) throws(Failure) in try writeAll(channel, bytes) }
-      return 0
-    } catch {
-      return 1
-    }
+    return writer.bytes
   }
 
   /// Decodes a child's result. It comes from a process that may be under an attacker's control: lengths

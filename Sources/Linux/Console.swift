@@ -29,6 +29,14 @@ public enum Console {
   /// Whether standard output is a terminal.
   public static var outputIsTerminal: Bool { Terminal.isTerminal(1) }
 
+  /// Whether standard error is a terminal.
+  public static var errorIsTerminal: Bool { Terminal.isTerminal(2) }
+
+  /// Replaces the last line of a terminal at standard error, without going to the next; nothing clears it.
+  public static func errorLine(_ text: String) {
+    write("\r" + text.printable + "\u{1b}[K", to: 2)
+  }
+
   // A reader that is gone is no reason to fail loudly: the end of a pipe ends the output.
   private static func write(_ text: String, to descriptor: Int32) {
     try? Array(text.utf8).withBytes { (bytes) throws(Failure) in

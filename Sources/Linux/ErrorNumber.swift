@@ -13,6 +13,12 @@ public enum ErrorNumber {
   public static let noAddressFamily = EAFNOSUPPORT
   /// ENOBUFS.
   public static let noBufferSpace = ENOBUFS
+  /// ENAMETOOLONG.
+  public static let nameTooLong = ENAMETOOLONG
+  /// EISDIR.
+  public static let isDirectory = EISDIR
+  /// EROFS: the mount or file system is read-only.
+  public static let readOnly = EROFS
   /// ENODEV.
   public static let noDevice = ENODEV
   /// ENOENT.

@@ -72,7 +72,8 @@ public struct OutputPump: ~Copyable {
   /// What to wait for before the next ``pump(_:)``; nil when it is finished.
   public var interest: Watch? {
     if isFinished && pending.count == pendingOffset { return nil }
-    return isSinkFull ? Watch(sink, forOutput: true) : Watch(source.raw)
+    let waitsForSink = isSinkFull || pendingOffset < pending.count
+    return waitsForSink ? Watch(sink, forOutput: true) : Watch(source.raw)
   }
 
   /// Whether everything has been passed on.

@@ -6,6 +6,12 @@ public enum ThisProcess {
   /// Its pid, in its own pid namespace.
   public static var id: Int32 { getpid() }
 
+  /// The user that its files get.
+  public static var effectiveUser: UInt32 { geteuid() }
+
+  /// The group that its files get.
+  public static var effectiveGroup: UInt32 { getegid() }
+
   /// Whether it is root in its user namespace.
   public static var isRoot: Bool { geteuid() == 0 }
 

@@ -125,6 +125,7 @@ struct ContainerStoreTests {
     #expect(!fixture.store.mayBeAlive(record.id))
     var status = StatusFile()
     status.exitCode = 3
+    status.finished = Timestamp(nanoseconds: 9)
     try fixture.store.write(status, of: record.id)
     #expect(fixture.store.state(of: record).exitCode == 3)
   }

@@ -59,22 +59,49 @@ struct KillTests {
 
   @Test func aContainerWhoseMonitorWasKilledCanBeSeenAndRemoved() throws {
     for flags in [["--network", "none"], []] {
-      let run = try fixture.start(
-        ["run", "--name", "orphan"] + flags + ["busybox", "sh", "-c", "echo ready; exec sleep 60"])
-      #expect(try run.wait(untilOutput: { $0.contains("ready") }))
-      let pid = Int32(try fixture.succeed("inspect", "-f", "{{.State.Pid}}", "orphan")) ?? 0
-      #expect(pid > 0 && ProcessIdentity(of: pid) != nil)
-      run.signal(SIGKILL)
-      #expect(try run.wait(timeoutSeconds: 10).status == 137)
-      // Nobody would know its end: it goes with its monitor.
-      #expect(
-        try fixture.succeed("ps", "-a", "--format", "{{.Names}} {{.State}}") == "orphan exited")
+      try fixture.succeed(["run", "-d", "--name", "orphan"] + flags + ["busybox", "sleep", "60"])
+      let pid = try fixture.process(of: "orphan")
+      let monitor = try fixture.monitor(of: "orphan")
+      #expect(ProcessIdentity(of: pid) != nil)
+      kill(monitor, SIGKILL)
+      // Nobody would know its end: it goes with its monitor, and the next command says so.
+      let list = try fixture.minidock("ps", "-a", "--format", "{{.Names}} {{.State}}")
+      #expect(list.output == "orphan exited\n")
+      #expect(list.errors.contains("container orphan has ended: its monitor"), "\(list.errors)")
+      #expect(try fixture.minidock("ps", "-a").errors == "")
       #expect(try fixture.succeed("inspect", "-f", "{{.State.ExitCode}}", "orphan") == "137")
+      #expect(
+        try fixture.succeed("inspect", "-f", "{{.State.Error}}", "orphan").contains("was killed"))
       #expect(ProcessIdentity(of: pid) == nil)
+      // It can be used again.
+      #expect(try fixture.succeed("start", "orphan") == "orphan")
+      kill(try fixture.monitor(of: "orphan"), SIGKILL)
+      #expect(try fixture.minidock("stop", "orphan").status == 0)
       #expect(try fixture.succeed("rm", "-f", "orphan") == "orphan")
-      #expect(ProcessIdentity(of: pid) == nil)
       #expect(try fixture.succeed("ps", "-aq") == "")
       try fixture.expectNoLeaks(sweeping: true)
+    }
+  }
+
+  @Test func aContainerSurvivesTheProcessThatStartedIt() throws {
+    for flags in [["--rm"], ["--rm", "--log-driver", "local"], []] {
+      let run = try fixture.start(
+        ["run", "--name", "alone", "--network", "none"] + flags + [
+          "busybox", "sh", "-c", "echo ready; while :; do echo again; sleep 0.05; done",
+        ])
+      #expect(try run.wait(untilOutput: { $0.contains("ready") }))
+      let pid = try fixture.process(of: "alone")
+      run.signal(SIGKILL)
+      #expect(try run.wait(timeoutSeconds: 10).status == 137)
+      usleep(200_000)
+      #expect(ProcessIdentity(of: pid) != nil)
+      #expect(try fixture.succeed("ps", "--format", "{{.Names}} {{.State}}") == "alone running")
+      // From now on its output is kept, unless it was before.
+      #expect(try fixture.succeed("logs", "alone").contains("again"))
+      #expect(try fixture.succeed("stop", "-t", "0", "alone") == "alone")
+      #expect(ProcessIdentity(of: pid) == nil)
+      if flags.isEmpty { try fixture.succeed("rm", "alone") }
+      try fixture.expectNoLeaks()
     }
   }
 

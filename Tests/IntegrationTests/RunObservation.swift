@@ -24,6 +24,14 @@ extension MinidockFixture {
   func succeed(
     _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation
   ) throws -> String {
+    try succeed(arguments, sourceLocation: sourceLocation)
+  }
+
+  /// Runs `minidock ARGUMENTS`, which must succeed, and returns what it printed.
+  @discardableResult
+  func succeed(
+    _ arguments: [String], sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> String {
     let result = try minidock(arguments)
     #expect(
       result.status == 0, "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
@@ -46,6 +54,35 @@ extension MinidockFixture {
       lines.first?.hasPrefix("minidock: ") == true, "\(arguments): \(result.errors)",
       sourceLocation: sourceLocation)
     return result.errors
+  }
+
+  /// What `inspect --format` says of a container or image.
+  func inspect(
+    _ name: String, _ path: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> String {
+    try succeed("inspect", "-f", "{{\(path)}}", name, sourceLocation: sourceLocation)
+  }
+
+  /// The pid of a running container's first process.
+  func process(of name: String) throws -> Int32 {
+    Int32(try inspect(name, ".State.Pid")) ?? 0
+  }
+
+  /// The pid of a running container's monitor: the parent of its first process.
+  func monitor(of name: String) throws -> Int32 {
+    ProcessStat(pid: try process(of: name))?.parent ?? 0
+  }
+
+  /// Waits up to `seconds` until a condition holds; an issue when it does not.
+  func eventually(
+    _ what: String, seconds: Int = 15, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () throws -> Bool
+  ) throws {
+    for _ in 0..<(seconds * 50) {
+      if try condition() { return }
+      usleep(20_000)
+    }
+    Issue.record("\(what): not within \(seconds) seconds", sourceLocation: sourceLocation)
   }
 
   /// Nothing may be left of containers that have ended and were removed.

@@ -21,7 +21,8 @@ struct LogsCommand: Command {
   @Flag(name: [.customShort("t"), .long], help: "Put the time in front of each line.")
   var timestamps = false
   @Option(
-    name: [.customShort("n"), .long], help: ArgumentHelp("Only the last lines.", valueName: "lines"))
+    name: [.customShort("n"), .long], help: ArgumentHelp("Only the last lines.", valueName: "lines")
+  )
   var tail = "all"
   @Option(help: ArgumentHelp("Only what came later.", valueName: "time")) var since: String?
   @Option(help: ArgumentHelp("Only what came before.", valueName: "time")) var until: String?

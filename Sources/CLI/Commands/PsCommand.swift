@@ -24,8 +24,8 @@ struct PsCommand: Command {
 
   func execute(_ context: Context) throws(Failure) -> Int32 {
     let installation = try context.installation()
-    context.sweep(installation)
-    let containers = try ContainerList(installation).list(
+    let findings = context.sweep(installation)
+    let containers = try ContainerList(installation, findings).list(
       all: all, last: latest ? 1 : max(0, last), filters: try listing.filters())
     let showsSize = size || listing.format.contains(".Size")
     let lines = containers.map { container in

@@ -35,6 +35,9 @@ struct ClientInput: ~Copyable {
     copySize()
   }
 
+  /// Whether the container has a terminal.
+  var hasTerminal: Bool { terminal >= 0 }
+
   /// What to wait for; nil when the input has ended.
   var interest: Watch? {
     guard readsKeys else { return relay.interest }

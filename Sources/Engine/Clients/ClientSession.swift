@@ -71,7 +71,7 @@ struct ClientSession: ~Copyable {
 
   private func passSignals() {
     while let (signal, _) = signals.next() {
-      if signal == Signal.windowChange {
+      if signal == Signal.windowChange && input.hasTerminal {
         input.copySize()
       } else if proxiesSignals {
         _ = try? Processes.signal(process, signal)

@@ -46,7 +46,8 @@ struct ContainerCleanup {
       }
     }
     let run = store.runFile(of: record.id)
-    let reason = "its monitor (process \(run?.monitor?.pid ?? 0)) was killed, and the container with it"
+    let reason =
+      "its monitor (process \(run?.monitor?.pid ?? 0)) was killed, and the container with it"
     var status = StatusFile()
     if let bytes = (try? Files.read(store.directory(record.id) + "/status")) ?? nil {
       status = StatusFile(FieldText(parsing: bytes))

@@ -119,7 +119,12 @@ public struct ContainerExec {
     let cgroup = Cgroup(existing: record.cgroupPath, in: try CgroupHierarchy.detect())
     var launch = try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup, namespaces: [])
     try launch.join(handle, namespaces, plan)
-    try launch.waitForExec()
+    do throws(Failure) { try launch.waitForExec() } catch {
+      // What the process met on its way to the command (a user, a directory) is docker's 126 too.
+      var failure = error
+      if failure.code != .commandNotFound { failure.code = .notExecutable }
+      throw failure
+    }
     if !options.isHealthTest {
       let words = options.command.joined(separator: " ")
       EventLog(installation).append([

@@ -12,9 +12,15 @@ public struct ListedContainer: Sendable {
 /// `minidock ps` without its printing.
 public struct ContainerList {
   let installation: Installation
+  private let findings: Housekeeping.Findings
 
-  /// The containers of an installation.
-  public init(_ installation: Installation) { self.installation = installation }
+  /// The containers of an installation, with what a sweep has just seen of them.
+  public init(
+    _ installation: Installation, _ findings: Housekeeping.Findings = Housekeeping.Findings()
+  ) {
+    self.installation = installation
+    self.findings = findings
+  }
 
   /// The containers that match every filter, newest first.
   ///
@@ -31,7 +37,8 @@ public struct ContainerList {
     let impliesAll = filters.contains { $0.key == "status" || $0.key == "exited" }
     var result: [ListedContainer] = []
     for record in try store.list() {
-      let listed = ListedContainer(record: record, state: store.state(of: record))
+      let listed = ListedContainer(
+        record: record, state: store.state(of: record, seen: findings.running[record.id]))
       guard all || last > 0 || impliesAll || listed.state.status.isInUse else { continue }
       guard try matches(listed, filters) else { continue }
       result.append(listed)

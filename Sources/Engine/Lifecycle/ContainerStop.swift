@@ -71,7 +71,8 @@ public struct ContainerStop {
   public func finish(_ pending: Pending) throws(Failure) {
     if pending.process.raw >= 0 {
       if !(try wait(pending.process, until: pending.deadline)) {
-        SignalNotes(store).add(pending.record.id, Signal.kill, by: "minidock stop, after its time-out")
+        SignalNotes(store).add(
+          pending.record.id, Signal.kill, by: "minidock stop, after its time-out")
         Processes.signal(pending.process, Signal.kill)
         try waitForKilled(pending.process, pending.record)
       }
@@ -206,7 +207,8 @@ struct SignalNotes {
     var text = FieldText()
     for note in notes {
       text.add(
-        "signal", "\(note.time.nanoseconds) \(note.signal) \(note.command.count) "
+        "signal",
+        "\(note.time.nanoseconds) \(note.signal) \(note.command.count) "
           + note.command + note.sender)
     }
     try? Files.replace(path(id), with: text.bytes)

@@ -1,5 +1,4 @@
 import Linux
-import Runtime
 
 /// The containers on disk: records, names, states.
 public struct ContainerStore: Sendable {
@@ -134,109 +133,7 @@ public struct ContainerStore: Sendable {
     return try ContainerRecord(FieldText(parsing: bytes), path: path)
   }
 
-  // MARK: - State
-
-  /// The state now, computed from the processes that exist.
-  public func state(of record: ContainerRecord) -> ContainerState {
-    var state = ContainerState()
-    if let bytes = try? Files.read(directory(record.id) + "/status") {
-      take(StatusFile(FieldText(parsing: bytes)), into: &state)
-    }
-    if let run = runFile(of: record.id) { take(run, of: record, into: &state) }
-    if record.hasHealthTest, state.status.isActive { state.health = health(of: record.id) }
-    return state
-  }
-
-  private func take(_ file: StatusFile, into state: inout ContainerState) {
-    state.status = .exited
-    state.started = file.started
-    state.finished = file.finished
-    state.exitCode = file.exitCode
-    state.signal = file.signal
-    state.oomKilled = file.oomKilled
-    state.error = file.error
-    state.restarts = file.restarts
-    state.memoryPeak = file.memoryPeak
-    if file.finished == nil {
-      // Nobody wrote the end down: the machine or the monitor ended first.
-      let rebooted = file.boot != Processes.bootIdentity()
-      state.finished = file.started
-      state.exitCode = rebooted ? 255 : 137
-      state.error =
-        rebooted
-        ? "the host was restarted while it ran" : "the monitor was killed, and the container with it"
-    }
-  }
-
-  private func take(_ run: RunFile, of record: ContainerRecord, into state: inout ContainerState) {
-    state.monitor = run.monitor
-    let monitorLives = run.monitor?.isAlive ?? false
-    if let process = run.process, process.isAlive {
-      state.process = process
-      state.status = isPaused(record) ? .paused : .running
-      state.started = run.started
-      state.finished = nil
-      (state.exitCode, state.signal, state.oomKilled, state.error) = (0, 0, false, "")
-      state.address = run.address
-      state.gateway = run.gateway
-      state.prefixLength = run.prefixLength
-      state.macAddress = run.macAddress
-    } else if monitorLives && run.isRestarting {
-      state.status = .restarting
-    } else if monitorLives && state.error.hasPrefix("the monitor was killed") {
-      // The command has ended, and its monitor is about to write that down.
-      state.error = ""
-    }
-  }
-
-  // Only a container that was paused by name is looked at: reading every freezer would cost each list.
-  private func isPaused(_ record: ContainerRecord) -> Bool {
-    guard Files.exists(pausedPath(record.id)), let hierarchy = try? CgroupHierarchy.detect() else {
-      return false
-    }
-    return Cgroup(existing: record.cgroupPath, in: hierarchy).isFrozen
-  }
-
-  func pausedPath(_ id: String) -> String { runFilePath(id) + ".paused" }
-
-  /// The name of the socket beside the run files on which a container's monitor listens.
-  func socketName(_ id: String) -> String { id + ".sock" }
-
-  func health(of id: String) -> HealthState {
-    guard let bytes = try? Files.read(directory(id) + "/health") else { return HealthState() }
-    return HealthState(FieldText(parsing: bytes))
-  }
-
-  /// What the container was asked to be.
-  func options(of record: ContainerRecord) -> RunOptions {
-    let bytes = try? Files.read(directory(record.id) + "/options", limit: 16 << 20)
-    return RunOptions(FieldText(parsing: bytes ?? []), record)
-  }
-
-  // MARK: - What a user has said since
-
-  /// Whether a user has stopped the container since it was started.
-  func isStopped(_ id: String) -> Bool { Files.exists(directory(id) + "/stopped") }
-
-  /// Remembers that a user has stopped the container, or has started it again.
-  func setStopped(_ id: String, _ isStopped: Bool) {
-    let path = directory(id) + "/stopped"
-    if isStopped {
-      _ = try? Descriptor.open(path, .create(mode: 0o600))
-    } else {
-      try? Files.remove(path)
-    }
-  }
-
-  /// The lock of everything that changes a container: start, remove, rename, update.
-  func lock(_ id: String) throws(Failure) -> FileLock {
-    do throws(Failure) { return try FileLock.acquire(directory(id) + "/lock") } catch
-      where error.errno == ErrorNumber.noEntry
-    {
-      throw Failure(
-        .notFound, "find container", String(id.prefix(12)), reason: "it has just been removed")
-    }
-  }
+  // MARK: - Life
 
   /// Whether a container with this id runs or is about to, for those that share out what is scarce.
   func mayBeAlive(_ id: String) -> Bool {

@@ -55,7 +55,8 @@ enum MonitorHandover {
       return OutputPump(source: source, sink: -1)
     }
     let streams = MonitorStreams(
-      output: pump("output"), errors: pump("errors"), input: descriptor("input") ?? Descriptor(owning: -1),
+      output: pump("output"), errors: pump("errors"),
+      input: descriptor("input") ?? Descriptor(owning: -1),
       isTerminal: text["terminal"] == "1",
       log: LogWriter.open(store, id, options))
     var loop = MonitorLoop(

@@ -27,13 +27,11 @@ enum MonitorLaunch {
     // Before the fork, so that nothing sent to this process meanwhile is lost.
     let signals = try SignalReader(Signals.catchable)
     var plan = MonitorPlan()
-    plan.closed = [signals.descriptor.raw]
     var reader: Descriptor?
     var writer: Descriptor?
     if interactive && !isTerminal {
       let ends = try Descriptor.pipe()
       plan.input = ends.read.raw
-      plan.closed.append(ends.write.raw)
       let read = ends.read
       let write = ends.write
       reader = consume read
@@ -62,13 +60,9 @@ enum MonitorLaunch {
     let near = pair.near
     let far = pair.far
     let farNumber = far.descriptor.raw
-    var plan = plan
-    // The monitor would not notice the end of a client whose end it holds itself.
-    plan.closed.append(near.descriptor.raw)
-    let own = plan
     var moved = Optional(consume runner)
     let monitor = try Processes.fork {
-      MonitorProcess.main(moved.take()!, client: MessageSocket(Descriptor(owning: farNumber)), own)
+      MonitorProcess.main(moved.take()!, client: MessageSocket(Descriptor(owning: farNumber)), plan)
     }
     _ = consume monitor
     _ = consume far
@@ -96,8 +90,6 @@ struct MonitorPlan {
   var isDetached = false
   /// The reading end of a pipe for the container's input; -1 for none.
   var input: Int32 = -1
-  /// The parent's descriptors that a fork copies and the monitor must not hold.
-  var closed: [Int32] = []
 }
 
 /// A container whose command runs, as its client sees it.

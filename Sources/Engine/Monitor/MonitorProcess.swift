@@ -10,7 +10,9 @@ public enum MonitorProcess {
   static func main(
     _ runner: consuming ContainerRunner, client: consuming MessageSocket, _ plan: MonitorPlan
   ) -> Int32 {
-    for number in plan.closed { ThisProcess.close(number) }
+    // Whatever else the caller has open is none of the monitor's: it would hold pipes and locks of
+    // strangers for as long as the container lives, and not notice that its client is gone.
+    try? Confinement.keepOnly([0, 1, 2, client.descriptor.raw, plan.input].filter { $0 >= 0 })
     leaveUser()
     let installation = runner.installation
     let id = runner.record.id
@@ -116,7 +118,8 @@ enum MonitorStarter {
     } else {
       streams = MonitorStreams(
         output: OutputPump(source: ends.output.take()!, sink: sink(1)),
-        errors: OutputPump(source: ends.errors.take()!, sink: sink(2)), input: ends.input.take() ?? Descriptor(owning: -1),
+        errors: OutputPump(source: ends.errors.take()!, sink: sink(2)),
+        input: ends.input.take() ?? Descriptor(owning: -1),
         isTerminal: false, log: log)
     }
     return MonitoredContainer(container: container, streams: streams, listener: listener)
