@@ -6,6 +6,7 @@ ARGS ?=
 BUILD := build
 SWIFT ?= swift
 IMAGES := $(BUILD)/images
+UNITS = $(PREFIX)/lib/systemd/system
 BINARY := .build/release/minidock
 DEBIAN_PACKAGES := libarchive-dev libcap-dev libmnl-dev libseccomp-dev libzstd-dev liblzma-dev \
   libbz2-dev liblz4-dev zlib1g-dev libacl1-dev pkg-config busybox-static
@@ -20,7 +21,7 @@ SWIFT_FLAGS := -c release --product minidock --static-swift-stdlib --disable-loc
 # One build for `make check` and `make test`: other flags would compile everything again.
 export TEST_BUILD_FLAGS := --build-tests -Xswiftc -warnings-as-errors
 
-.PHONY: help deps build images run test check fmt bench install clean docs
+.PHONY: help deps build images run test check fmt bench install uninstall clean docs
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,14 +68,24 @@ docs: build ## Write the command reference and the list of security tests
 	Scripts/reference $(BINARY) > docs/reference.md
 	Scripts/security-tests
 
-install: build images ## Install program, images and completions under PREFIX
+install: build images ## Install program, images, service and completions under PREFIX
 	install -Dm755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/minidock
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/minidock/images $(IMAGES)/busybox.tar $(IMAGES)/busybox.conf
+	mkdir -p $(DESTDIR)$(UNITS)
+	sed 's|@BINDIR@|$(PREFIX)/bin|' contrib/minidock.service > $(DESTDIR)$(UNITS)/minidock.service
+	chmod 644 $(DESTDIR)$(UNITS)/minidock.service
 	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	$(BINARY) --generate-completion-script bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minidock
 	$(BINARY) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_minidock
 	$(BINARY) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/minidock.fish
+
+uninstall: ## Remove what make install has installed; containers and images stay
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/minidock share/minidock/images/busybox.tar \
+	  share/minidock/images/busybox.conf share/bash-completion/completions/minidock \
+	  share/zsh/site-functions/_minidock share/fish/vendor_completions.d/minidock.fish) \
+	  $(DESTDIR)$(UNITS)/minidock.service
+	@cd $(DESTDIR)$(PREFIX)/share 2>/dev/null && rmdir minidock/images minidock 2>/dev/null || true
 
 clean: ## Remove what was built
 	rm -rf .build $(BUILD)

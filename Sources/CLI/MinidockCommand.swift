@@ -22,6 +22,7 @@ struct MinidockCommand: ParsableCommand {
       RenameCommand.self, UpdateCommand.self, RmCommand.self, CpCommand.self, DiffCommand.self,
       ExportCommand.self, CommitCommand.self, ImagesCommand.self, ImportCommand.self,
       InspectCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
+      StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
     ])
 
   /// The command of a name.
@@ -57,6 +58,10 @@ struct MinidockCommand: ParsableCommand {
     case "commit": CommitCommand.self
     case "info": InfoCommand.self
     case "version": VersionCommand.self
+    case "stats": StatsCommand.self
+    case "top": TopCommand.self
+    case "explain": ExplainCommand.self
+    case "port": PortCommand.self
     default: nil
     }
   }

@@ -4,11 +4,25 @@ import Linux
 /// `docker inspect`'s documents: the same paths, for what minidock has.
 public enum InspectDocument {
   /// A container's.
+  ///
+  /// - Parameter withSize: SizeRw and SizeRootFs as well, for which every file that it has written is
+  ///   looked at.
   public static func container(
-    _ record: ContainerRecord, _ state: ContainerState, installation: Installation
+    _ record: ContainerRecord, _ state: ContainerState, installation: Installation,
+    withSize: Bool = false
   ) -> JSONValue {
-    let directory = ContainerStore(installation).directory(record.id)
-    return .object([
+    let store = ContainerStore(installation)
+    let directory = store.directory(record.id)
+    let options = store.options(of: record)
+    let image = (try? installation.imageStore().find(record.imageID)) ?? nil
+    var state = state
+    // Docker tells of the last run's tests too.
+    if record.hasHealthTest { state.health = store.health(of: record.id) }
+    let written = withSize ? ContainerSize.written(record, in: installation) : 0
+    let sizes: [(key: String, value: JSONValue)] = [
+      ("SizeRw", .number(written)), ("SizeRootFs", .number(written + (image?.size ?? 0))),
+    ]
+    let members: [(key: String, value: JSONValue)] = [
       ("Id", .string(record.id)),
       ("Created", .string(record.created.description)),
       ("Path", .string(record.command.first ?? "")),
@@ -18,74 +32,22 @@ public enum InspectDocument {
       ("ResolvConfPath", .string(directory + "/resolv.conf")),
       ("HostnamePath", .string(directory + "/hostname")),
       ("HostsPath", .string(directory + "/hosts")),
-      ("LogPath", .string("")),
+      ("LogPath", .string(logPath(directory))),
       ("Name", .string("/" + record.name)),
-      ("RestartCount", .number(0)),
+      ("RestartCount", .number(Int64(state.restarts))),
       ("Driver", .string("overlay2")),
       ("Platform", .string("linux")),
-      ("HostConfig", hostConfig(record)),
-      (
-        "GraphDriver",
-        .object([
-          ("Data", .object([("UpperDir", .string(directory + "/upper"))])),
-          ("Name", .string("overlay2")),
-        ])
-      ),
+      ("MountLabel", .string("")),
+      ("ProcessLabel", .string("")),
+      ("AppArmorProfile", .string("")),
+      ("ExecIDs", .null),
+      ("HostConfig", hostConfig(record, options)),
+      ("GraphDriver", graphDriver(directory, image)),
       ("Mounts", mounts(record)),
-      ("Config", config(record)),
+      ("Config", config(record, options, image)),
       ("NetworkSettings", network(record, state)),
-    ])
-  }
-
-  private static func state(_ state: ContainerState) -> JSONValue {
-    .object([
-      ("Status", .string(state.status.rawValue)),
-      ("Running", .bool(state.status.isActive)),
-      ("Paused", .bool(state.status == .paused)),
-      ("Restarting", .bool(false)),
-      ("OOMKilled", .bool(state.oomKilled)),
-      ("Dead", .bool(false)),
-      ("Pid", .number(Int64(state.process?.pid ?? 0))),
-      ("ExitCode", .number(Int64(state.exitCode))),
-      ("Error", .string(state.error)),
-      ("StartedAt", .string(time(state.started))),
-      ("FinishedAt", .string(time(state.finished))),
-    ])
-  }
-
-  // Docker's zero time stands for "not yet".
-  private static func time(_ moment: Timestamp?) -> String {
-    moment?.description ?? "0001-01-01T00:00:00Z"
-  }
-
-  private static func hostConfig(_ record: ContainerRecord) -> JSONValue {
-    .object([
-      ("Binds", record.binds.isEmpty ? .null : .strings(record.binds)),
-      ("NetworkMode", .string(record.network.name)),
-      (
-        "RestartPolicy",
-        .object([("Name", .string("no")), ("MaximumRetryCount", .number(0))])
-      ),
-      ("AutoRemove", .bool(record.autoRemove)),
-      ("CapAdd", record.capabilitiesAdded.isEmpty ? .null : .strings(record.capabilitiesAdded)),
-      (
-        "CapDrop",
-        record.capabilitiesDropped.isEmpty ? .null : .strings(record.capabilitiesDropped)
-      ),
-      ("Privileged", .bool(record.privileged)),
-      ("ReadonlyRootfs", .bool(record.readOnly)),
-      ("Tmpfs", .object(record.tmpfs.map { ($0, .string("")) })),
-      ("ShmSize", .number(record.shmSize)),
-      ("Init", .bool(record.usesInit)),
-      ("CpuShares", .number(Int64(clamping: record.cpuShares))),
-      ("Memory", .number(record.memory)),
-      ("NanoCpus", .number(record.nanoCPUs)),
-      ("CpusetCpus", .string(record.cpusetCPUs)),
-      ("MemoryReservation", .number(record.memoryReservation)),
-      ("MemorySwap", .number(record.memorySwap)),
-      ("PidsLimit", record.pidsLimit == 0 ? .null : .number(record.pidsLimit)),
-      ("CgroupPath", .string(record.cgroupPath)),
-    ])
+    ]
+    return .object(members + (withSize ? sizes : []))
   }
 
   private static func mounts(_ record: ContainerRecord) -> JSONValue {
@@ -105,23 +67,6 @@ public enum InspectDocument {
       .object([("Type", .string("tmpfs")), ("Destination", .string(target)), ("RW", .bool(true))])
     }
     return .array(binds + tmpfs)
-  }
-
-  private static func config(_ record: ContainerRecord) -> JSONValue {
-    let entrypoint = Array(record.command.prefix(record.entrypointCount))
-    return .object([
-      ("Hostname", .string(record.hostname)),
-      ("User", .string(record.user)),
-      ("Tty", .bool(record.terminal)),
-      ("OpenStdin", .bool(record.interactive)),
-      ("Env", .strings(record.environment)),
-      ("Cmd", .strings(Array(record.command.dropFirst(record.entrypointCount)))),
-      ("Image", .string(record.image)),
-      ("WorkingDir", .string(record.workingDirectory)),
-      ("Entrypoint", entrypoint.isEmpty ? .null : .strings(entrypoint)),
-      ("Labels", .object(record.labels.map { ($0.key, .string($0.value)) })),
-      ("StopSignal", .string(record.stopSignal)),
-    ])
   }
 
   private static func network(_ record: ContainerRecord, _ state: ContainerState) -> JSONValue {

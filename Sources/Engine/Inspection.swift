@@ -10,15 +10,19 @@ public struct Inspection {
 
   /// The document of a container, or else an image, with this name or id.
   ///
-  /// - Parameter kind: "container" or "image" to look for only that.
+  /// - Parameters:
+  ///   - kind: "container" or "image" to look for only that.
+  ///   - withSize: a container's sizes as well.
   /// - Throws: ``Failure/Code/notFound``.
-  public func document(of name: String, kind: String?) throws(Failure) -> JSONValue {
+  public func document(
+    of name: String, kind: String?, withSize: Bool = false
+  ) throws(Failure) -> JSONValue {
     let store = ContainerStore(installation)
     if kind != "image" {
       do throws(Failure) {
         let record = try store.find(name)
         return InspectDocument.container(
-          record, store.state(of: record), installation: installation)
+          record, store.state(of: record), installation: installation, withSize: withSize)
       } catch  where error.code == .notFound && kind == nil {}
     }
     guard let image = try installation.imageStore().find(name) else {

@@ -48,6 +48,7 @@ extension RunOptions {
     [
       ("auto-remove", autoRemove), ("interactive", interactive), ("terminal", terminal),
       ("read-only", readOnly), ("privileged", privileged), ("init", usesInit),
+      ("detached", detached),
     ]
   }
 
@@ -105,6 +106,7 @@ extension RunOptions {
     readOnly = flags.contains("read-only")
     privileged = flags.contains("privileged")
     usesInit = flags.contains("init")
+    detached = flags.contains("detached")
     security.noNewPrivileges = flags.contains("no-new-privileges")
     groups = text.all("group")
     domainname = text["domainname"]

@@ -18,6 +18,8 @@ struct InspectCommand: Command {
   var format: String?
   @Option(help: ArgumentHelp("Look only for a container or an image.", valueName: "kind"))
   var type: String?
+  @Flag(name: [.customShort("s"), .long], help: "Show the sizes of containers as well.")
+  var size = false
   @Argument(help: ArgumentHelp("Names or ids.", valueName: "object")) var objects: [String]
 
   func execute(_ context: Context) throws(Failure) -> Int32 {
@@ -32,7 +34,7 @@ struct InspectCommand: Command {
     var status: Int32 = 0
     for name in objects {
       do throws(Failure) {
-        let document = try inspection.document(of: name, kind: type)
+        let document = try inspection.document(of: name, kind: type, withSize: size)
         if let template {
           Console.print(try template.render(document))
         } else {

@@ -19,16 +19,33 @@ struct PsCommand: Command {
     name: [.customShort("n"), .long], help: ArgumentHelp("Show the newest.", valueName: "number"))
   var last = 0
   @Flag(name: [.customShort("l"), .long], help: "Show the newest container.") var latest = false
+  @Flag(name: [.customShort("s"), .long], help: "Show how much each has written.")
+  var size = false
 
   func execute(_ context: Context) throws(Failure) -> Int32 {
     let installation = try context.installation()
     let findings = context.sweep(installation)
     let containers = try ContainerList(installation, findings).list(
       all: all, last: latest ? 1 : max(0, last), filters: try listing.filters())
+    let showsSize = size || listing.format.contains(".Size")
+    let lines = containers.map { container in
+      var line = ContainerLine(container: container, full: listing.noTrunc)
+      if showsSize { line.size = SizeText.text(container.record, in: installation) }
+      return line
+    }
     try listing.print(
-      containers.map { ContainerLine(container: $0, full: listing.noTrunc) },
-      columns: ContainerLine.columns)
+      lines, columns: ContainerLine.columns + (size ? [Column("Size", "SIZE")] : []))
     return 0
+  }
+}
+
+/// The SIZE column.
+private enum SizeText {
+  /// "12B (virtual 1.24MB)": what a container has written, and its image with that.
+  static func text(_ record: ContainerRecord, in installation: Installation) -> String {
+    let written = ContainerSize.written(record, in: installation)
+    let whole = written + ContainerSize.image(record, in: installation)
+    return "\(ByteCount.decimal(written)) (virtual \(ByteCount.decimal(whole)))"
   }
 }
 
@@ -36,6 +53,7 @@ struct PsCommand: Command {
 struct ContainerLine: ListLine {
   let container: ListedContainer
   let full: Bool
+  var size = "0B"
 
   static let columns = [
     Column("ID", "CONTAINER ID"), Column("Image", "IMAGE"), Column("Command", "COMMAND"),
@@ -56,11 +74,13 @@ struct ContainerLine: ListLine {
       ("ID", .string(identifier)),
       ("Image", .string(record.image)),
       ("Labels", .string(labels)),
+      ("LocalVolumes", .string(String(record.volumes.count))),
       ("Mounts", .string((record.binds + record.tmpfs).joined(separator: ","))),
       ("Names", .string(record.name)),
       ("Networks", .string(record.network.name)),
       ("Ports", .string("")),
       ("RunningFor", .string(Elapsed.ago(record.created))),
+      ("Size", .string(size)),
       ("State", .string(container.state.status.rawValue)),
       ("Status", .string(container.state.summary)),
     ])

@@ -49,15 +49,31 @@ struct StopCommand: Command {
         minidock stop -t 30 web database
 
       Each gets its stop signal (SIGTERM unless the image or --stop-signal says otherwise), and \
-      SIGKILL when its time is over.
+      SIGKILL when its time is over. --shutdown stops all containers, and their restart policies start \
+      them again with the host: the service that `make install` sets up calls it.
       """)
 
   @OptionGroup var flags: StopFlags
-  @Argument(help: ArgumentHelp("Names or ids.", valueName: "container")) var containers: [String]
+  @Flag(help: "Stop all, as the shutdown of the host does.") var shutdown = false
+  @Argument(help: ArgumentHelp("Names or ids.", valueName: "container")) var containers: [String] =
+    []
+
+  func validate() throws {
+    if shutdown != containers.isEmpty {
+      throw ValidationError(shutdown ? "--shutdown takes no containers" : "missing container")
+    }
+    if shutdown && (flags.time != nil || flags.signal != nil) {
+      throw ValidationError("--shutdown takes each container's own signal and time")
+    }
+  }
 
   func execute(_ context: Context) throws(Failure) -> Int32 {
     let installation = try context.installation()
     context.sweep(installation)
+    if shutdown {
+      try ContainerShutdown(installation).stopAll { Console.print($0) }
+      return 0
+    }
     return flags.stop(containers, context, installation) { Console.print($0) }
   }
 }

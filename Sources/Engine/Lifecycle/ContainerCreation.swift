@@ -29,6 +29,8 @@ public struct ContainerCreation {
     defer { store.withdraw(record.id) }
     // The creator is no starter: with it gone from the record, nobody waits for a start.
     record.creator = nil
+    // Later commands find its processes by the record alone; without a path they would see the host's.
+    record.cgroupPath = installation.cgroupParent(options.cgroupParent) + "/" + record.id
     try store.create(&record, name: options.name, options: options)
     try ContainerIDFile.write(record, options)
     EventLog(installation).append([Event(container: record, "create")])

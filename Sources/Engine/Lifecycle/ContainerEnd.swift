@@ -16,6 +16,9 @@ struct ContainerEnd {
     status.exitCode = exit.code
     if case .signaled(let signal) = exit { status.signal = signal }
     status.restarts = restarts
+    if !record.autoRemove {
+      status.pid = ContainerStore(installation).runFile(of: record.id)?.process?.pid ?? 0
+    }
     guard let hierarchy = try? CgroupHierarchy.detect() else { return status }
     let cgroup = Cgroup(existing: record.cgroupPath, in: hierarchy)
     status.oomKilled = cgroup.oomKills() > 0

@@ -39,7 +39,7 @@ public struct ContainerList {
     for record in try store.list() {
       let listed = ListedContainer(
         record: record, state: store.state(of: record, seen: findings.running[record.id]))
-      guard all || last > 0 || impliesAll || listed.state.status.isActive else { continue }
+      guard all || last > 0 || impliesAll || listed.state.status.isInUse else { continue }
       guard try matches(listed, filters) else { continue }
       result.append(listed)
       if last > 0 && result.count == last { break }
@@ -49,7 +49,8 @@ public struct ContainerList {
 
   /// Docker's keys for `ps --filter`.
   static let filterKeys = [
-    "id", "name", "label", "status", "exited", "ancestor", "network", "before", "since",
+    "id", "name", "label", "status", "exited", "ancestor", "network", "before", "since", "health",
+    "volume",
   ]
 
   // A value that can never match is a mistake, not an empty list.
@@ -59,6 +60,9 @@ public struct ContainerList {
       switch filter.key {
       case "status": isValid = ContainerStatus(rawValue: filter.value) != nil
       case "exited": isValid = Int32(filter.value) != nil
+      case "health":
+        isValid =
+          filter.value == "none" || HealthState.Status(rawValue: filter.value) != nil
       case "before", "since":
         _ = try store.find(filter.value)
         isValid = true
@@ -100,8 +104,19 @@ public struct ContainerList {
         || record.imageID.hasPrefix("sha256:" + value)
         || (try? Reference(value))?.familiar == (try? Reference(record.image))?.familiar
     case "network": return record.network.name == value
+    case "health": return (container.state.health?.status.rawValue ?? "none") == value
+    case "volume": return record.mountsVolume(value)
     case "before": return record.created < (try ContainerStore(installation).find(value).created)
     default: return record.created > (try ContainerStore(installation).find(value).created)
+    }
+  }
+}
+
+extension ContainerRecord {
+  /// Whether a volume of this name, or anything at or from this path, is mounted.
+  fileprivate func mountsVolume(_ text: String) -> Bool {
+    (volumes + binds).contains { mount in
+      mount.split(separator: ":").prefix(2).contains { $0 == text }
     }
   }
 }

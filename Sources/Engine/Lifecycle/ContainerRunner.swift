@@ -215,6 +215,7 @@ struct ContainerRunner: ~Copyable {
       status.started = run.started
       status.boot = record.boot.isEmpty || !isNew ? Processes.bootIdentity() : record.boot
       status.restarts = restarts
+      status.pid = pid
       try store.write(status, of: record.id)
     }
     try store.write(run, of: record.id)

@@ -142,6 +142,8 @@ struct StatusFile: Equatable {
   var error = ""
   var restarts = 0
   var memoryPeak: UInt64?
+  /// The first process in the host's numbering, which the kernel's log names; 0 when unknown.
+  var pid: Int32 = 0
   /// The boot of the machine that it was started in.
   var boot = ""
 
@@ -156,6 +158,7 @@ struct StatusFile: Equatable {
     error = text["error"] ?? ""
     restarts = text.number("restarts") ?? 0
     memoryPeak = text.number("memory-peak")
+    pid = text.number("pid") ?? 0
     boot = text["boot"] ?? ""
   }
 
@@ -169,6 +172,7 @@ struct StatusFile: Equatable {
     if !error.isEmpty { text.add("error", error) }
     if restarts > 0 { text.add("restarts", restarts) }
     text.add("memory-peak", memoryPeak.map { String($0) })
+    if pid > 0 { text.add("pid", pid) }
     if !boot.isEmpty { text.add("boot", boot) }
     return text
   }
