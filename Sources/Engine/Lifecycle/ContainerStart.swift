@@ -20,7 +20,7 @@ public struct ContainerStart {
     guard let runner = try ContainerStart.runner(store, record.id) else { throw gone(text) }
     do throws(Failure) {
       _ = try MonitorLaunch.detached(runner)
-    } catch  where error.code == .inUse && store.state(of: record).status.isInUse {
+    } catch  where error.code == .exists {
       // Another start was faster.
     }
   }

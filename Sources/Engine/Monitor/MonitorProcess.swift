@@ -81,7 +81,7 @@ struct MonitoredContainer: ~Copyable {
 
 /// Starts a container with streams that its monitor keeps.
 enum MonitorStarter {
-  /// - Throws: what kept the container from running; ``Failure/Code/inUse`` when it runs already.
+  /// - Throws: what kept the container from running; ``Failure/Code/exists`` when it runs already.
   static func start(
     _ runner: inout ContainerRunner, _ store: ContainerStore, _ plan: MonitorPlan
   ) throws(Failure) -> MonitoredContainer {
@@ -97,7 +97,7 @@ enum MonitorStarter {
       let state = store.state(of: record)
       guard state.status.canStart || runner.isRestart else {
         throw Failure(
-          .inUse, "start container", record.name, reason: "it is \(state.status.rawValue)")
+          .exists, "start container", record.name, reason: "it is \(state.status.rawValue) already")
       }
       runner.record.name = record.name
     }
