@@ -50,6 +50,14 @@ public struct ImageRemoval {
     let items = try installation.imageStore().remove(name, force: force) { image in
       containers.filter { $0.imageID == image.id.description }.map(\.shortID)
     }
+    EventLog(installation).append(
+      items.map { item in
+        switch item {
+        case .untagged(let name):
+          Event(type: "image", "untag", id: name.familiar, [("name", name.familiar)])
+        case .deleted(let digest): Event(type: "image", "delete", id: digest.description)
+        }
+      })
     return items.map { $0.description }
   }
 }
@@ -63,6 +71,17 @@ public struct ImageImport {
 
   /// Imports an archive by path, or from standard input for "-".
   public func importArchive(
+    _ path: String, name: Reference?, config: ImageConfig, comment: String
+  ) throws(Failure) -> ImageRecord {
+    let image = try read(path, name: name, config: config, comment: comment)
+    let attributes = name.map { [("name", $0.familiar)] } ?? []
+    EventLog(installation).append([
+      Event(type: "image", "import", id: image.id.description, attributes)
+    ])
+    return image
+  }
+
+  private func read(
     _ path: String, name: Reference?, config: ImageConfig, comment: String
   ) throws(Failure) -> ImageRecord {
     let store = try installation.imageStore()
