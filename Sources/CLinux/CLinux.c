@@ -263,6 +263,15 @@ int clx_lsetxattr(const char *path, const char *name, const void *value, size_t 
 ssize_t clx_fgetxattr(int fd, const char *name, void *value, size_t size) {
   return fgetxattr(fd, name, value, size);
 }
+ssize_t clx_listxattr(const char *path, char *names, size_t size) {
+  return listxattr(path, names, size);
+}
+ssize_t clx_getxattr(const char *path, const char *name, void *value, size_t size) {
+  return getxattr(path, name, value, size);
+}
+int clx_setxattr(const char *path, const char *name, const void *value, size_t size) {
+  return setxattr(path, name, value, size, 0);
+}
 int clx_syncfs(int fd) { return syncfs(fd); }
 int clx_limit(int resource, uint64_t value) {
   struct rlimit now, limit = { value, value };

@@ -158,6 +158,10 @@ pid_t clx_fork(void);
 int clx_fsetxattr(int fd, const char *name, const void *value, size_t size);
 int clx_lsetxattr(const char *path, const char *name, const void *value, size_t size);
 ssize_t clx_fgetxattr(int fd, const char *name, void *value, size_t size);
+// Through "/proc/self/fd/N", for entries that are held by O_PATH and that the f* calls refuse.
+ssize_t clx_listxattr(const char *path, char *names, size_t size);
+ssize_t clx_getxattr(const char *path, const char *name, void *value, size_t size);
+int clx_setxattr(const char *path, const char *name, const void *value, size_t size);
 int clx_syncfs(int fd);
 int clx_limit(int resource, uint64_t value); // soft and hard; a lower hard limit stays
 // The system calls the decoder may make, as numbers of this architecture.
