@@ -21,12 +21,15 @@ public struct Housekeeping {
   /// - Returns: what the user should know: containers that ended without anybody seeing it.
   @discardableResult
   public func sweep() throws(Failure) -> [String] {
-    guard let lock = try FileLock.tryAcquire(installation.runRoot + "/sweep.lock") else { return [] }
+    guard let lock = try FileLock.tryAcquire(installation.runRoot + "/sweep.lock") else {
+      return []
+    }
     defer { _ = lock }
     let notices = try sweepContainers()
     try sweepRunFiles()
     sweepNames()
     sweepCgroups()
+    VolumeStore(installation).sweep()
     ContainerCleanup.emptyTrash(installation)
     return notices
   }

@@ -31,7 +31,7 @@ public enum InspectDocument {
           ("Name", .string("overlay2")),
         ])
       ),
-      ("Mounts", mounts(record)),
+      ("Mounts", mounts(record, installation)),
       ("Config", config(record)),
       ("NetworkSettings", network(record, state)),
     ])
@@ -58,9 +58,18 @@ public enum InspectDocument {
     moment?.description ?? "0001-01-01T00:00:00Z"
   }
 
+  // Docker lists volumes that have a name beside the host's paths.
+  private static func binds(_ record: ContainerRecord) -> JSONValue {
+    let volumes = record.mountedVolumes.filter { !$0.isAnonymous }.map {
+      "\($0.name):\($0.target)" + ($0.isReadOnly ? ":ro" : "")
+    }
+    let all = record.binds + volumes
+    return all.isEmpty ? .null : .strings(all)
+  }
+
   private static func hostConfig(_ record: ContainerRecord) -> JSONValue {
     .object([
-      ("Binds", record.binds.isEmpty ? .null : .strings(record.binds)),
+      ("Binds", binds(record)),
       ("NetworkMode", .string(record.network.name)),
       (
         "RestartPolicy",
@@ -88,7 +97,21 @@ public enum InspectDocument {
     ])
   }
 
-  private static func mounts(_ record: ContainerRecord) -> JSONValue {
+  private static func mounts(
+    _ record: ContainerRecord, _ installation: Installation
+  ) -> JSONValue {
+    let volumes = record.mountedVolumes.map { volume -> JSONValue in
+      .object([
+        ("Type", .string("volume")),
+        ("Name", .string(volume.name)),
+        ("Source", .string(VolumeStore(installation).data(volume.name))),
+        ("Destination", .string(volume.target)),
+        ("Driver", .string(VolumeRecord.driver)),
+        ("Mode", .string(volume.isReadOnly ? "ro" : "")),
+        ("RW", .bool(!volume.isReadOnly)),
+        ("Propagation", .string("")),
+      ])
+    }
     let binds = record.binds.map { bind -> JSONValue in
       let parts = bind.split(separator: ":").map(String.init)
       let isReadOnly = parts.last == "ro"
@@ -104,7 +127,7 @@ public enum InspectDocument {
     let tmpfs = record.tmpfs.map { target -> JSONValue in
       .object([("Type", .string("tmpfs")), ("Destination", .string(target)), ("RW", .bool(true))])
     }
-    return .array(binds + tmpfs)
+    return .array(binds + volumes + tmpfs)
   }
 
   private static func config(_ record: ContainerRecord) -> JSONValue {

@@ -24,7 +24,7 @@ struct ContainerStoreTests {
       var record = ContainerRecord()
       record.id = id + String(repeating: "0", count: 64 - id.count)
       record.created = Timestamp(nanoseconds: created)
-      try store.create(&record, name: name)
+      try store.create(&record, name: name, options: RunOptions())
       return record
     }
   }

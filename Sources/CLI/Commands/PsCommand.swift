@@ -56,7 +56,12 @@ struct ContainerLine: ListLine {
       ("ID", .string(identifier)),
       ("Image", .string(record.image)),
       ("Labels", .string(labels)),
-      ("Mounts", .string((record.binds + record.tmpfs).joined(separator: ","))),
+      (
+        "Mounts",
+        .string(
+          (record.mountedVolumes.map(\.name) + record.binds + record.tmpfs)
+            .joined(separator: ","))
+      ),
       ("Names", .string(record.name)),
       ("Networks", .string(record.network.name)),
       ("Ports", .string("")),
