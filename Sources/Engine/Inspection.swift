@@ -8,16 +8,18 @@ public struct Inspection {
   /// Looks into an installation.
   public init(_ installation: Installation) { self.installation = installation }
 
-  /// The document of a container, or else an image, with this name or id.
+  /// The document of a container, or else an image or a volume, with this name or id.
   ///
   /// - Parameters:
-  ///   - kind: "container" or "image" to look for only that.
+  ///   - kind: "container", "image" or "volume" to look for only that.
   ///   - withSize: a container's sizes as well.
   /// - Throws: ``Failure/Code/notFound``.
   public func document(
     of name: String, kind: String?, withSize: Bool = false
   ) throws(Failure) -> JSONValue {
     let store = ContainerStore(installation)
+    let volumes = VolumeStore(installation)
+    if kind == "volume" { return volumes.document(try volumes.find(name)) }
     if kind != "image" {
       do throws(Failure) {
         let record = try store.find(name)
@@ -25,10 +27,17 @@ public struct Inspection {
           record, store.state(of: record), installation: installation, withSize: withSize)
       } catch  where error.code == .notFound && kind == nil {}
     }
-    guard let image = try installation.imageStore().find(name) else {
+    let image: ImageRecord?
+    do throws(Failure) { image = try installation.imageStore().find(name) } catch {
+      // No name of an image, but perhaps a volume's.
+      if kind == nil, let volume = try? volumes.find(name) { return volumes.document(volume) }
+      throw error
+    }
+    guard let image else {
+      if kind == nil, let volume = try? volumes.find(name) { return volumes.document(volume) }
       throw Failure(
         .notFound, "inspect", name,
-        reason: kind == nil ? "no such container or image" : "no such image")
+        reason: kind == nil ? "no such container, image or volume" : "no such image")
     }
     return InspectDocument.image(image)
   }
