@@ -84,7 +84,7 @@ struct VolumeCopyUpTests {
       """
       for number in $(seq 40); do
         "$MINIDOCK" run --rm --network none -v same:/data busybox \
-          sh -c 'echo x > /data/$$ && cat /data/$$' &
+          sh -c "echo x > /data/$number && cat /data/$number" &
         "$MINIDOCK" volume rm -f same > /dev/null 2>&1 &
       done
       wait
