@@ -35,6 +35,15 @@ struct CommandDispatch {
         return report(error, status: error.exitCode)
       }
     }
+    if name == "exec" {
+      do throws(Failure) {
+        if let status = try ExecCommand.fast(Array(rest), Context(global: global)) {
+          return status
+        }
+      } catch {
+        return report(error, status: ExecCommand.status(of: error))
+      }
+    }
     return execute(command, Array(rest), global)
   }
 

@@ -59,8 +59,9 @@ struct ListFlags: ParsableArguments {
 
   private func printTable<Line: ListLine>(_ lines: [Line], _ columns: [Column]) {
     let rows = lines.map { line in
-      columns.map { column -> String in
-        if case .string(let text) = line.document[column.field] { return text }
+      let document = line.document
+      return columns.map { column -> String in
+        if case .string(let text) = document[column.field] { return text }
         return ""
       }
     }
@@ -87,7 +88,7 @@ enum Table {
     for row in rows {
       for (index, cell) in row.enumerated() {
         if index == widths.count { widths.append(0) }
-        widths[index] = max(widths[index], cell.count)
+        widths[index] = max(widths[index], width(cell))
       }
     }
     var text = ""
@@ -96,12 +97,17 @@ enum Table {
       for (index, cell) in row.enumerated() {
         line += cell
         if index + 1 < row.count {
-          line += String(repeating: " ", count: widths[index] - cell.count + 3)
+          line += String(repeating: " ", count: widths[index] - width(cell) + 3)
         }
       }
       text += line + "\n"
     }
     return text
+  }
+
+  // Finding where characters end costs more than the rest of a table; ASCII needs none of it.
+  private static func width(_ cell: String) -> Int {
+    cell.utf8.allSatisfy { $0 < 0x80 } ? cell.utf8.count : cell.count
   }
 
   /// Splits a rendered line into cells.

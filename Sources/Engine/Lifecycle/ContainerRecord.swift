@@ -161,7 +161,7 @@ public struct ContainerRecord: Sendable, Equatable {
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       return (String(parts[0]), parts.count == 2 ? String(parts[1]) : "")
     }
-    let flags = Set(text.all("flag"))
+    let flags = text.all("flag")
     autoRemove = flags.contains("auto-remove")
     interactive = flags.contains("interactive")
     terminal = flags.contains("terminal")
