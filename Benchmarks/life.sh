@@ -37,6 +37,21 @@ engine_run() {
     docker) echo "$(engine docker) run" ;;
   esac
 }
+# engine_remove NAME: the same that removes containers at once.
+engine_remove() {
+  case $1 in
+    podman) echo "$(engine podman) rm --force --time 0" ;;
+    docker) echo "$(engine docker) rm --force" ;;
+  esac
+}
+# Removes the container life of every engine.
+remove_life() {
+  "$minidock" rm -f life >/dev/null 2>&1 || true
+  for name in $life_list; do
+    # shellcheck disable=SC2046 # a command line
+    $(engine_remove "$name") life >/dev/null 2>&1 || true
+  done
+}
 slow_every=$(((rounds + 9) / 10))
 
 # A bundle whose command lives, run in the background under the name life.
@@ -73,13 +88,9 @@ measure_exec() {
     fi
   done
   measure exec --rounds "$rounds" --warmup 3 --pause 5
-  "$minidock" rm -f life >/dev/null
+  remove_life
   ! has crun || stop_bundle crun "$crun_mount"
   ! has runc || stop_bundle runc ""
-  for name in $life_list; do
-    # shellcheck disable=SC2046
-    $(engine "$name") rm -f life >/dev/null 2>&1 || true
-  done
 }
 
 measure_detached() {
@@ -91,15 +102,11 @@ measure_detached() {
   for name in $life_list; do
     # shellcheck disable=SC2046
     add "@label=$name" "@every=$slow_every" \
-      "@before=$(engine "$name") rm -f life >/dev/null 2>&1 || true" \
+      "@before=$(engine_remove "$name") life >/dev/null 2>&1 || true" \
       $(engine_run "$name") -d --name life bench/busybox sleep $life_sleep
   done
   measure detached --rounds "$rounds" --warmup 2 --pause 10
-  "$minidock" rm -f life >/dev/null 2>&1
-  for name in $life_list; do
-    # shellcheck disable=SC2046
-    $(engine "$name") rm -f life >/dev/null 2>&1 || true
-  done
+  remove_life
 }
 
 # memory NAME WORDS...: the mean proportional set size, in kB, of the processes whose command line
@@ -137,7 +144,7 @@ measure_memory() {
       docker) memory docker "containerd-shim" ;;
     esac
     # shellcheck disable=SC2046
-    $(engine "$name") rm -f $(seq -f 'life-%.0f' 1 10) >/dev/null 2>&1 || true
+    $(engine_remove "$name") $(seq -f 'life-%.0f' 1 10) >/dev/null 2>&1 || true
   done
 }
 
@@ -236,7 +243,7 @@ measure_logs() {
   add @label=minidock "@before=$minidock rm -f life >/dev/null 2>&1" sh -c \
     "$minidock run -d --name life --log-opt max-size=$((life_megabytes * 3 / 2))m $volume busybox cat /stream/log && $minidock wait life"
   for name in $life_list; do
-    add "@label=$name" "@every=$life_rounds" "@before=$(engine "$name") rm -f life >/dev/null 2>&1 || true" sh -c \
+    add "@label=$name" "@every=$life_rounds" "@before=$(engine_remove "$name") life >/dev/null 2>&1 || true" sh -c \
       "$(engine_run "$name") -d --name life $volume bench/busybox cat /stream/log && $(engine "$name") wait life"
   done
   measure log-write --rounds $life_rounds --warmup 1
@@ -251,11 +258,7 @@ measure_logs() {
   else
     life_figure log-differs 1
   fi
-  "$minidock" rm -f life >/dev/null 2>&1
-  for name in $life_list; do
-    # shellcheck disable=SC2046
-    $(engine "$name") rm -f life >/dev/null 2>&1 || true
-  done
+  remove_life
 }
 
 measure_life() {

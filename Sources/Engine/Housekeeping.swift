@@ -25,6 +25,8 @@ public struct Housekeeping {
     var running: [String: RunFile] = [:]
     /// Those of them that somebody has paused, and may have let go on since.
     var paused: Set<String> = []
+    /// The directories of containers that there were; nil when nobody looked.
+    var containers: [String]?
 
     /// Nothing.
     public init() {}
@@ -50,7 +52,9 @@ public struct Housekeeping {
   private func sweepContainers() throws(Failure) -> Findings {
     var findings = Findings()
     let cleanup = ContainerCleanup(installation)
-    for id in try Files.list(installation.containers) {
+    let containers = try Files.list(installation.containers)
+    findings.containers = containers
+    for id in containers {
       if let run = store.runFile(of: id), run.process?.isAlive == true {
         findings.running[id] = run
         continue
@@ -99,7 +103,13 @@ public struct Housekeeping {
   }
 
   private func sweepNames(_ findings: Findings) {
-    for name in (try? Files.list(installation.names)) ?? [] {
+    // An image's name has a ":", a container's none, and every container has one name.
+    let names = ((try? Files.list(installation.names)) ?? []).filter {
+      !$0.utf8.contains(UInt8(ascii: ":"))
+    }
+    // One that leads nowhere and is overlooked so for a while is free all the same.
+    guard names.count > findings.containers?.count ?? 0 else { return }
+    for name in names {
       guard let owner = store.nameOwner(name), findings.running[owner] == nil,
         !Files.exists(store.directory(owner))
       else { continue }
@@ -114,7 +124,8 @@ public struct Housekeeping {
   private func sweepCgroups(_ findings: Findings) {
     guard let hierarchy = try? CgroupHierarchy.detect() else { return }
     let parent = installation.cgroupParent()
-    for id in Cgroup.children(of: parent, in: hierarchy) where id.utf8.count == 64 {
+    let known = findings.running.values.count { $0.cgroupPath.hasPrefix(parent + "/") }
+    for id in Cgroup.children(of: parent, in: hierarchy, known: known) where id.utf8.count == 64 {
       if findings.running[id] != nil { continue }
       if Files.exists(store.directory(id)) || store.mayBeAlive(id) { continue }
       let group = Cgroup(existing: parent + "/" + id, in: hierarchy)

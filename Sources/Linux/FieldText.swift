@@ -9,9 +9,17 @@ public struct FieldText: Sendable, Equatable {
   /// No fields.
   public init() {}
 
+  /// Reads one of minidock's own files; nil when it does not exist.
+  public init?(file path: String) throws(Failure) {
+    guard let fields = try Files.withSmallFile(path, { FieldText(parsing: $0) }) else { return nil }
+    self = fields
+  }
+
   /// Parses text; lines without `=` are ignored.
-  public init(parsing bytes: [UInt8]) {
-    bytes.withUnsafeBytes { text in
+  public init(parsing bytes: [UInt8]) { self = bytes.withUnsafeBytes { FieldText(parsing: $0) } }
+
+  init(parsing text: UnsafeRawBufferPointer) {
+    do {
       fields.reserveCapacity(text.count / 16)
       var start = 0
       while start < text.count {

@@ -121,8 +121,9 @@ struct RunFile: Equatable {
 extension ProcessIdentity {
   /// From a field "PID STARTTIME".
   init?(field text: String?) {
-    guard let parts = text?.split(separator: " "), parts.count == 2, let pid = Int32(parts[0]),
-      let start = UInt64(parts[1])
+    // By bytes: a list parses two of these for every container.
+    guard let parts = text?.utf8.split(separator: UInt8(ascii: " ")), parts.count == 2,
+      let pid = Int32(Substring(parts[0])), let start = UInt64(Substring(parts[1]))
     else { return nil }
     self.init(pid: pid, startTime: start)
   }
