@@ -101,7 +101,8 @@ public struct ContainerStore: Sendable {
   /// The same, where the directories have just been listed.
   func list(_ directories: [String]?) throws(Failure) -> [ContainerRecord] {
     var records: [ContainerRecord] = []
-    for id in try directories ?? Files.list(installation.containers) {
+    let ids = if let directories { directories } else { try Files.list(installation.containers) }
+    for id in ids {
       // A directory without a record is one that is being made or was left by a kill.
       if let record = try? read(id) { records.append(record) }
     }
