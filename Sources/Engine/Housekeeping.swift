@@ -43,6 +43,7 @@ public struct Housekeeping {
     try sweepRunFiles(&findings)
     sweepNames(findings)
     sweepCgroups(findings)
+    VolumeStore(installation).sweep()
     ContainerCleanup.emptyTrash(installation)
     try? installation.imageStore().sweep()
     return findings

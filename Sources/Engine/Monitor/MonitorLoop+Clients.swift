@@ -89,6 +89,9 @@ extension MonitorLoop {
       guard !isLeaving, let record = try? store.read(id) else { continue }
       isLeaving = true
       guard hasChild else { continue }
+      SignalNotes(store).add(
+        id, Signals.number(record.stopSignal) ?? Signal.terminate,
+        by: "its monitor, which was asked to end")
       Processes.signal(child, Signals.number(record.stopSignal) ?? Signal.terminate)
       let seconds = store.options(of: record).stopTimeout ?? 10
       if seconds >= 0 { killAt = Timestamp.monotonic + UInt64(seconds) * 1_000_000_000 }
