@@ -55,6 +55,13 @@ struct CommandDispatch {
         return report(error, status: ExecCommand.status(of: error))
       }
     }
+    if command == PsCommand.self {
+      do throws(Failure) {
+        if let status = try PsCommand.fast(words, Context(global: global)) { return status }
+      } catch {
+        return report(error, status: 1)
+      }
+    }
     return execute(command, name, words, global)
   }
 

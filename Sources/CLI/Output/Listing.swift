@@ -44,7 +44,7 @@ struct ListFlags: ParsableArguments {
   /// Prints a list in the form asked for.
   func print<Line: ListLine>(_ lines: [Line], columns: [Column]) throws(Failure) {
     if quiet {
-      for line in lines { Console.print(line.identifier) }
+      ListLines.printIdentifiers(lines)
     } else {
       try ListLines.print(lines, columns: columns, format: format)
     }
@@ -53,6 +53,12 @@ struct ListFlags: ParsableArguments {
 
 /// Prints lists.
 enum ListLines {
+  /// Prints what `--quiet` asks for, in one write.
+  static func printIdentifiers<Line: ListLine>(_ lines: [Line]) {
+    guard !lines.isEmpty else { return }
+    Console.print(lines.map(\.identifier).joined(separator: "\n"))
+  }
+
   /// Prints a list in a form: "table", "json", "table TEMPLATE" or a template.
   static func print<Line: ListLine>(
     _ lines: [Line], columns: [Column], format: String
