@@ -55,8 +55,9 @@ public struct Housekeeping {
     let cleanup = ContainerCleanup(installation)
     let containers = try Files.list(installation.containers)
     findings.containers = containers
+    let boot = Processes.bootIdentity()
     for id in containers {
-      if let run = store.runFile(of: id), run.process?.isAlive == true {
+      if let run = store.runFile(of: id), run.isRunning(boot: boot) {
         findings.running[id] = run
         continue
       }

@@ -79,7 +79,7 @@ public struct FieldText: Sendable, Equatable {
   }
 
   /// A number under a key.
-  public func number<Integer: FixedWidthInteger>(
+  @inlinable public func number<Integer: FixedWidthInteger>(
     _ key: String, as: Integer.Type = Integer.self
   ) -> Integer? {
     self[key].flatMap { Integer($0) }
