@@ -61,8 +61,8 @@ check: deps ## Check format, warnings, layering and documentation
 fmt: ## Format all Swift files
 	$(SWIFT) format -i -r --configuration .swift-format Package.swift Sources Tests
 
-bench: build images ## Measure against the floor and the engines that are installed
-	Benchmarks/bench.sh $(CURDIR)/$(BINARY)
+bench: build images ## Measure starts and living containers beside the floor and other engines; ARGS='--life-only'
+	Benchmarks/bench.sh $(CURDIR)/$(BINARY) $(ARGS)
 
 docs: build ## Write the command reference and the list of security tests
 	Scripts/reference $(BINARY) > docs/reference.md

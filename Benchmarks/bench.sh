@@ -3,10 +3,12 @@
 # here, in one run and interleaved, and draws the result. A report, never a test: it fails only when
 # what it runs fails.
 #
-# usage: bench.sh [MINIDOCK] [--rounds N] [--no-peers] [--no-import] [--install-peers]
-#                 [--results DIR] [--chart FILE]
+# usage: bench.sh [MINIDOCK] [--rounds N] [--no-peers] [--no-import] [--no-life] [--life-only]
+#                 [--install-peers] [--results DIR] [--chart FILE]
 #   MINIDOCK         the program to measure (default: .build/release/minidock)
 #   --rounds         runs of each quick command (default 60; docker and podman get ten)
+#   --life-only      only containers that live: exec, run -d, hundreds at once, output, logs (life.sh;
+#                    BENCH_LIFE_COUNT=50 BENCH_LIFE_MB=20 for a quick look); --no-life leaves them out
 #   --install-peers  install Debian's crun, runc, podman and docker.io first
 #   --results        where latest.tsv and steps.tsv go (default build/bench)
 #   --chart          the chart (default docs/benchmark.svg)
@@ -17,12 +19,12 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
 minidock=$top/.build/release/minidock
-rounds=60 peers=yes import=yes install=no
+rounds=60 peers=yes import=yes install=no start=yes life=yes
 results=$top/build/bench
 chart=$top/docs/benchmark.svg
 
 usage() {
-  sed -n 's/^# \{0,1\}//; 5,15p' "$0" >&2
+  sed -n 's/^# \{0,1\}//; 5,17p' "$0" >&2
   exit 2
 }
 arguments=$*
@@ -33,6 +35,8 @@ while [ $# -gt 0 ]; do
     --chart) chart=$2; shift ;;
     --no-peers) peers=no ;;
     --no-import) import=no ;;
+    --no-life) life=no ;;
+    --life-only) start=no import=no ;;
     --install-peers) install=yes ;;
     -*) usage ;;
     *) minidock=$1 ;;
@@ -44,7 +48,10 @@ if [ "$(id -u)" != 0 ]; then
   echo "bench: needs root, to make namespaces and cgroups" >&2
   exit 1
 fi
+# shellcheck source=Benchmarks/peers.sh
 . "$here/peers.sh"
+# shellcheck source=Benchmarks/life.sh
+. "$here/life.sh"
 [ "$install" = no ] || install_peers
 if [ -z "${MINIDOCK_BENCH_INSIDE:-}" ]; then
   # shellcheck disable=SC2086 # paths with spaces are not worth an array in sh
@@ -96,7 +103,7 @@ prepare() {
   "$top/images/busybox/build.sh" "$work/busybox.tar"
   mkdir "$work/rootfs"
   tar xpf "$work/busybox.tar" -C "$work/rootfs"
-  export MINIDOCK_ROOT=$work/minidock/root MINIDOCK_RUNROOT=$work/minidock/run
+  export MINIDOCK_ROOT="$work/minidock/root" MINIDOCK_RUNROOT="$work/minidock/run"
   mkdir -p "$work/minidock"
   if [ -x "$minidock" ]; then
     "$minidock" import "$work/busybox.tar" busybox >/dev/null
@@ -211,24 +218,34 @@ report() {
     cat "$work/latest"
   } >"$results/latest.tsv"
   [ ! -s "$work/steps" ] || cp "$work/steps" "$results/steps.tsv"
-  awk -f "$here/report.awk" "$results/latest.tsv"
+  if [ "$start" = yes ]; then
+    awk -f "$here/report.awk" "$results/latest.tsv"
+  else
+    sed -n 's/^# //p' "$results/latest.tsv"
+  fi
+  awk -f "$here/life.awk" "$results/latest.tsv"
   if [ -s "$work/steps" ]; then
     echo
     echo "where a run's time goes (minidock run --trace, medians)"
     awk -F '\t' '{ printf "  %-28s %8.3f ms\n", $1, $2 / 1000 }' "$work/steps"
   fi
+  say "results in $results"
+  [ "$start" = yes ] || return 0
   mkdir -p "$(dirname "$chart")"
   awk -f "$here/chart.awk" "$results/latest.tsv" >"$work/chart.svg"
   cp "$work/chart.svg" "$chart"
-  say "results in $results, chart in $chart"
+  say "chart in $chart"
 }
 
 say "preparing"
 build
 prepare
 [ "$peers" = no ] || start_peers
-measure_start
-measure_steps
-measure_parallel
+if [ "$start" = yes ]; then
+  measure_start
+  measure_steps
+  measure_parallel
+fi
 measure_import
+[ "$life" = no ] || measure_life
 report

@@ -1,5 +1,6 @@
 # The other engines, as bench.sh measures them: sourced by it. Each gets its state on the benchmark's
 # tmpfs, and is left out, with a word on why, when it does not work here.
+# shellcheck shell=sh disable=SC2154 # bench.sh sets the rest
 
 docker_pid=
 podman_lock=
@@ -73,7 +74,7 @@ start_podman() {
   # shellcheck disable=SC2086 # command lines
   $(in_crun_mount) $podman import "$work/busybox.tar" bench/busybox >/dev/null 2>&1 || true
   for podman_limits in "" "--ulimit nofile=1024:1024 --ulimit nproc=1024:1024"; do
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2046,SC2086
     ! try podman $(in_crun_mount) $podman run --rm $podman_limits bench/busybox true || return 0
   done
 }

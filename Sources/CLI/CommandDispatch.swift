@@ -46,6 +46,22 @@ struct CommandDispatch {
         return report(error, status: error.exitCode)
       }
     }
+    if command == ExecCommand.self {
+      do throws(Failure) {
+        if let status = try ExecCommand.fast(words, Context(global: global)) {
+          return status
+        }
+      } catch {
+        return report(error, status: ExecCommand.status(of: error))
+      }
+    }
+    if command == PsCommand.self {
+      do throws(Failure) {
+        if let status = try PsCommand.fast(words, Context(global: global)) { return status }
+      } catch {
+        return report(error, status: 1)
+      }
+    }
     return execute(command, name, words, global)
   }
 

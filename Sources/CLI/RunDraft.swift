@@ -3,7 +3,7 @@ import Linux
 import Runtime
 
 /// The flags of `run` as they are taken, one after the other.
-struct RunDraft {
+struct RunDraft: FlagDraft {
   private var options = RunOptions()
   private var resources = ResourceFlags()
   private var environment: [String] = []

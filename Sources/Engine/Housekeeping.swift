@@ -23,6 +23,10 @@ public struct Housekeeping {
     public var notices: [String] = []
     /// Who runs the containers whose processes have just been seen: lists need not look again.
     var running: [String: RunFile] = [:]
+    /// Those of them that somebody has paused, and may have let go on since.
+    var paused: Set<String> = []
+    /// The directories of containers that there were; nil when nobody looked.
+    var containers: [String]?
 
     /// Nothing.
     public init() {}
@@ -35,10 +39,10 @@ public struct Housekeeping {
       return Findings()
     }
     defer { _ = lock }
-    let findings = try sweepContainers()
-    try sweepRunFiles(findings)
-    sweepNames()
-    sweepCgroups()
+    var findings = try sweepContainers()
+    try sweepRunFiles(&findings)
+    sweepNames(findings)
+    sweepCgroups(findings)
     VolumeStore(installation).sweep()
     ContainerCleanup.emptyTrash(installation)
     try? installation.imageStore().sweep()
@@ -49,8 +53,11 @@ public struct Housekeeping {
   private func sweepContainers() throws(Failure) -> Findings {
     var findings = Findings()
     let cleanup = ContainerCleanup(installation)
-    for id in try Files.list(installation.containers) {
-      if let run = store.runFile(of: id), run.process?.isAlive == true {
+    let containers = try Files.list(installation.containers)
+    findings.containers = containers
+    let boot = Processes.bootIdentity()
+    for id in containers {
+      if let run = store.runFile(of: id), run.isRunning(boot: boot) {
         findings.running[id] = run
         continue
       }
@@ -73,10 +80,13 @@ public struct Housekeeping {
     return findings
   }
 
-  private func sweepRunFiles(_ findings: Findings) throws(Failure) {
+  private func sweepRunFiles(_ findings: inout Findings) throws(Failure) {
     for entry in try Files.list(installation.runs) {
-      let id = String(entry.prefix { $0 != "." })
-      if findings.running[id] != nil && !entry.hasSuffix(".tmp") { continue }
+      let id = String(Substring(entry.utf8.prefix { $0 != UInt8(ascii: ".") }))
+      if findings.running[id] != nil && !entry.hasSuffix(".tmp") {
+        if entry.hasSuffix(".paused") { findings.paused.insert(id) }
+        continue
+      }
       let path = installation.runs + "/" + entry
       if entry.hasSuffix(".tmp") {
         // "<id>.<pid>.tmp": the part of a file that a killed process was replacing.
@@ -94,11 +104,17 @@ public struct Housekeeping {
     }
   }
 
-  private func sweepNames() {
-    for name in (try? Files.list(installation.names)) ?? [] {
-      guard let owner = store.nameOwner(name), !Files.exists(store.directory(owner)) else {
-        continue
-      }
+  private func sweepNames(_ findings: Findings) {
+    // An image's name has a ":", a container's none, and every container has one name.
+    let names = ((try? Files.list(installation.names)) ?? []).filter {
+      !$0.utf8.contains(UInt8(ascii: ":"))
+    }
+    // One that leads nowhere and is overlooked so for a while is free all the same.
+    guard names.count > findings.containers?.count ?? 0 else { return }
+    for name in names {
+      guard let owner = store.nameOwner(name), findings.running[owner] == nil,
+        !Files.exists(store.directory(owner))
+      else { continue }
       guard let lock = try? FileLock.acquire(installation.runRoot + "/names.lock") else { return }
       defer { _ = lock }
       if store.nameOwner(name) == owner { try? Files.remove(installation.names + "/" + name) }
@@ -107,10 +123,12 @@ public struct Housekeeping {
 
   // Groups of this installation's parent that belong to no container: a process killed between making
   // the group and writing the record left them.
-  private func sweepCgroups() {
+  private func sweepCgroups(_ findings: Findings) {
     guard let hierarchy = try? CgroupHierarchy.detect() else { return }
     let parent = installation.cgroupParent()
-    for id in Cgroup.children(of: parent, in: hierarchy) where id.utf8.count == 64 {
+    let known = findings.running.values.count { $0.cgroupPath.hasPrefix(parent + "/") }
+    for id in Cgroup.children(of: parent, in: hierarchy, known: known) where id.utf8.count == 64 {
+      if findings.running[id] != nil { continue }
       if Files.exists(store.directory(id)) || store.mayBeAlive(id) { continue }
       let group = Cgroup(existing: parent + "/" + id, in: hierarchy)
       // A group with a process is one that is just starting.

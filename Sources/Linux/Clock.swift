@@ -26,15 +26,25 @@ public struct Timestamp: Sendable, Equatable, Comparable, Hashable {
     }
     var fields = tm()
     gmtime_r(&seconds, &fields)
-    func pad(_ number: Int, _ width: Int) -> String {
-      let digits = String(number)
-      return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    var text: [UInt8] = []
+    text.reserveCapacity(30)
+    func put(_ number: Int, _ width: Int, _ end: Unicode.Scalar) {
+      var divisor = 1
+      for _ in 1..<width { divisor *= 10 }
+      while divisor > 0 {
+        text.append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
+        divisor /= 10
+      }
+      text.append(UInt8(ascii: end))
     }
-    let date =
-      "\(pad(Int(fields.tm_year) + 1900, 4))-\(pad(Int(fields.tm_mon) + 1, 2))-\(pad(Int(fields.tm_mday), 2))"
-    let time =
-      "\(pad(Int(fields.tm_hour), 2)):\(pad(Int(fields.tm_min), 2)):\(pad(Int(fields.tm_sec), 2))"
-    return "\(date)T\(time).\(pad(Int(part), 9))Z"
+    put(Int(fields.tm_year) + 1900, 4, "-")
+    put(Int(fields.tm_mon) + 1, 2, "-")
+    put(Int(fields.tm_mday), 2, "T")
+    put(Int(fields.tm_hour), 2, ":")
+    put(Int(fields.tm_min), 2, ":")
+    put(Int(fields.tm_sec), 2, ".")
+    put(Int(part), 9, "Z")
+    return String(decoding: text, as: UTF8.self)
   }
 
   /// Parses RFC 3339 with any number of fraction digits and "Z" or a numeric offset; nil for anything

@@ -177,20 +177,18 @@ public func readToEnd(
 ) throws(Failure) -> [UInt8] {
   var result: [UInt8] = []
   var failure: Failure?
-  while failure == nil {
-    let start = result.count
-    let want = min(max(4096, start), limit + 1 - start)
-    if want <= 0 {
-      throw Failure(.refused, "read", object, reason: "larger than \(limit) bytes")
-    }
-    result.append(contentsOf: repeatElement(0, count: want))
-    var got = 0
-    result.withUnsafeMutableBytes { buffer in
-      let space = UnsafeMutableRawBufferPointer(rebasing: buffer[start...])
+  // Into space that is not set to zero first: most files are small, and lists read hundreds of them.
+  withUnsafeTemporaryAllocation(byteCount: 32 << 10, alignment: 16) { space in
+    while failure == nil {
+      var got = 0
       do throws(Failure) { got = try readBytes(descriptor, into: space) } catch { failure = error }
+      if got == 0 { return }
+      if result.count + got > limit {
+        failure = Failure(.refused, "read", object, reason: "larger than \(limit) bytes")
+        return
+      }
+      result.append(contentsOf: UnsafeRawBufferPointer(rebasing: space[..<got]))
     }
-    result.removeLast(want - got)
-    if got == 0 { break }
   }
   if var failure {
     if !object.isEmpty { failure.object = object }

@@ -9,12 +9,39 @@ public struct FieldText: Sendable, Equatable {
   /// No fields.
   public init() {}
 
+  /// Reads one of minidock's own files; nil when it does not exist.
+  public init?(file path: String) throws(Failure) {
+    guard let fields = try Files.withSmallFile(path, { FieldText(parsing: $0) }) else { return nil }
+    self = fields
+  }
+
   /// Parses text; lines without `=` are ignored.
-  public init(parsing bytes: [UInt8]) {
-    for line in bytes.split(separator: UInt8(ascii: "\n")) {
-      guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
-      let key = String(decoding: line[..<equals], as: UTF8.self)
-      fields.append((key, FieldText.unescape(line[(equals + 1)...])))
+  public init(parsing bytes: [UInt8]) { self = bytes.withUnsafeBytes { FieldText(parsing: $0) } }
+
+  init(parsing text: UnsafeRawBufferPointer) {
+    do {
+      fields.reserveCapacity(text.count / 16)
+      var start = 0
+      while start < text.count {
+        var end = start
+        var equals = -1
+        var isEscaped = false
+        while end < text.count, text[end] != UInt8(ascii: "\n") {
+          if text[end] == UInt8(ascii: "="), equals < 0 { equals = end }
+          if text[end] == UInt8(ascii: "\\") { isEscaped = true }
+          end += 1
+        }
+        if equals >= 0 {
+          let value = UnsafeRawBufferPointer(rebasing: text[(equals + 1)..<end])
+          fields.append(
+            (
+              String(
+                decoding: UnsafeRawBufferPointer(rebasing: text[start..<equals]), as: UTF8.self),
+              isEscaped ? FieldText.unescape(value) : String(decoding: value, as: UTF8.self)
+            ))
+        }
+        start = end + 1
+      }
     }
   }
 
@@ -37,13 +64,22 @@ public struct FieldText: Sendable, Equatable {
   }
 
   /// The first value of a key.
-  public subscript(key: String) -> String? { fields.first { $0.key == key }?.value }
+  public subscript(key: String) -> String? {
+    for index in fields.indices where fields[index].key == key { return fields[index].value }
+    return nil
+  }
 
   /// All values of a key, in order.
-  public func all(_ key: String) -> [String] { fields.filter { $0.key == key }.map(\.value) }
+  public func all(_ key: String) -> [String] {
+    var values: [String] = []
+    for index in fields.indices where fields[index].key == key {
+      values.append(fields[index].value)
+    }
+    return values
+  }
 
   /// A number under a key.
-  public func number<Integer: FixedWidthInteger>(
+  @inlinable public func number<Integer: FixedWidthInteger>(
     _ key: String, as: Integer.Type = Integer.self
   ) -> Integer? {
     self[key].flatMap { Integer($0) }
@@ -69,8 +105,7 @@ public struct FieldText: Sendable, Equatable {
     return result
   }
 
-  private static func unescape(_ text: ArraySlice<UInt8>) -> String {
-    guard text.contains(UInt8(ascii: "\\")) else { return String(decoding: text, as: UTF8.self) }
+  private static func unescape(_ text: UnsafeRawBufferPointer) -> String {
     var result: [UInt8] = []
     var escaped = false
     for byte in text {

@@ -26,6 +26,8 @@ public struct FileStatus: Sendable, Equatable {
   public let size: Int64
   /// Seconds since 1970 of the last change of its content.
   public let modified: Int64
+  /// How many names it has; of a directory in most kernels' file systems 2 and one for each directory in it.
+  public let links: UInt64
   /// The inode's number, unique in its file system.
   public let inode: UInt64
   /// The numbers of a device node.
@@ -66,6 +68,7 @@ public struct FileStatus: Sendable, Equatable {
     group = info.st_gid
     size = Int64(info.st_size)
     modified = Int64(info.st_mtim.tv_sec)
+    links = UInt64(info.st_nlink)
     inode = UInt64(info.st_ino)
     major = clx_major(info.st_rdev)
     minor = clx_minor(info.st_rdev)

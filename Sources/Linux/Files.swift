@@ -17,6 +17,36 @@ public enum Files {
     return try file.readToEnd(limit: limit, object: path)
   }
 
+  /// Passes on a regular file of minidock's own, which is replaced whole and mostly fits one read(2); nil
+  /// when it does not exist.
+  static func withSmallFile<Result>(
+    _ path: String, _ body: (UnsafeRawBufferPointer) -> Result
+  ) throws(Failure) -> Result? {
+    let fd = clx_open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)
+    if fd < 0 {
+      if Glibc.errno == ENOENT { return nil }
+      throw .last("open", path)
+    }
+    let file = Descriptor(owning: fd)
+    var failure: Failure?
+    let result: Result? = withUnsafeTemporaryAllocation(byteCount: 8 << 10, alignment: 16) {
+      space in
+      do throws(Failure) {
+        let count = try readBytes(file.raw, into: space)
+        if count < space.count {
+          return body(UnsafeRawBufferPointer(rebasing: space[..<count]))
+        }
+        let rest = try file.readToEnd(limit: 16 << 20, object: path)
+        return (Array(space[..<count]) + rest).withUnsafeBytes { body($0) }
+      } catch {
+        failure = error
+        return nil
+      }
+    }
+    if let failure { throw failure }
+    return result
+  }
+
   /// The file's text without the white space around it; nil when it does not exist or is no file.
   public static func text(_ path: String) -> String? {
     guard let bytes = try? read(path) else { return nil }

@@ -36,18 +36,45 @@ public struct ProcessStat: Sendable {
 
   /// Reads /proc/PID/stat; nil when the process does not exist.
   public init?(pid: Int32) {
-    guard pid > 0, let bytes = try? Files.read("/proc/\(pid)/stat", limit: 4096),
-      // The command in parentheses may hold anything, so fields are counted after the last ")".
-      let close = bytes.lastIndex(of: UInt8(ascii: ")"))
-    else { return nil }
-    let fields = bytes[(close + 1)...].split(separator: UInt8(ascii: " "))
-    guard fields.count > 19, let state = fields[0].first,
-      let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
-      let start = UInt64(String(decoding: fields[19], as: UTF8.self))
-    else { return nil }
-    self.state = Character(UnicodeScalar(state))
-    self.parent = parent
-    self.startTime = start
+    guard pid > 0 else { return nil }
+    let fd = clx_open(AT_FDCWD, "/proc/\(pid)/stat", O_RDONLY | O_CLOEXEC, 0)
+    guard fd >= 0 else { return nil }
+    let file = Descriptor(owning: fd)
+    // The line is made in one piece and shorter than this; ESRCH when the process has just gone.
+    let parsed = withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 16) { space in
+      let count = try? readBytes(file.raw, into: space)
+      return ProcessStat(UnsafeRawBufferPointer(rebasing: space[..<(count ?? 0)]))
+    }
+    guard let parsed else { return nil }
+    self = parsed
+  }
+
+  // Digits are counted where they stand: lists ask this of every container.
+  private init?(_ line: UnsafeRawBufferPointer) {
+    // The command in parentheses may hold anything, so fields are counted after the last ")".
+    guard var place = line.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+    place += 2
+    guard place < line.count else { return nil }
+    var numbers = (parent: UInt64(0), startTime: UInt64(0))
+    state = Character(UnicodeScalar(line[place]))
+    // The state is field 3.
+    var field = 3
+    while field < 22 {
+      while place < line.count, line[place] != UInt8(ascii: " ") { place += 1 }
+      place += 1
+      field += 1
+      guard place < line.count else { return nil }
+      guard field == 4 || field == 22 else { continue }
+      var value: UInt64 = 0
+      var digit = place
+      while digit < line.count, (48...57).contains(line[digit]) {
+        value = value &* 10 &+ UInt64(line[digit] - 48)
+        digit += 1
+      }
+      if field == 4 { numbers.parent = value } else { numbers.startTime = value }
+    }
+    parent = Int32(truncatingIfNeeded: numbers.parent)
+    startTime = numbers.startTime
   }
 }
 
@@ -97,6 +124,28 @@ public enum Processes {
   /// A handle to a process (pidfd_open(2), Linux 5.3).
   public static func open(pid: Int32) throws(Failure) -> Descriptor {
     Descriptor(owning: try check("open process", "\(pid)") { clx_pidfd_open(pid, 0) })
+  }
+
+  /// The number of a process's pidfd, which no other process gets before the next boot (pidfs, Linux 6.9);
+  /// nil where pidfds have no numbers of their own.
+  public static func inode(of pid: Int32) -> UInt64? {
+    let fd = clx_pidfd_open(pid, 0)
+    guard fd >= 0 else { return nil }
+    let handle = Descriptor(owning: fd)
+    guard clx_statfs_type(fd) == 0x5049_4446 /* PID_FS_MAGIC */ else { return nil }
+    return try? handle.fileStatus().inode
+  }
+
+  /// Whether the process with this ``inode(of:)`` still runs, in this boot; nil when that cannot be told.
+  ///
+  /// Takes a third of the time of reading /proc/PID/stat.
+  public static func isAlive(pid: Int32, inode: UInt64) -> Bool? {
+    let fd = clx_pidfd_open(pid, 0)
+    guard fd >= 0 else { return Glibc.errno == ESRCH ? false : nil }
+    let handle = Descriptor(owning: fd)
+    guard let status = try? handle.fileStatus() else { return nil }
+    // A zombie's pidfd is readable.
+    return status.inode == inode && !Watch.hasInput(fd)
   }
 
   /// Sends a signal to exactly the process that was recorded; false when it is gone.

@@ -130,6 +130,27 @@ struct ContainerStoreTests {
     #expect(fixture.store.state(of: record).exitCode == 3)
   }
 
+  @Test func `a process is told by its pidfd in the same boot, and by its start time else`() throws
+  {
+    let boot = Processes.bootIdentity()
+    var run = RunFile()
+    #expect(!run.isRunning(boot: boot))
+    run.process = ProcessIdentity(of: getpid())
+    run.processInode = Processes.inode(of: getpid())
+    run.boot = boot
+    run = RunFile(run.fields)
+    #expect(run.isRunning(boot: boot))
+    // A number is believed, or not, by itself: another process has another.
+    run.process = ProcessIdentity(pid: getpid(), startTime: 1)
+    let hasNumbers = run.processInode != nil
+    #expect(run.isRunning(boot: boot) == hasNumbers)
+    #expect(!run.isRunning(boot: "another"))
+    run.process = ProcessIdentity(of: getpid())
+    run.processInode = run.processInode.map { $0 + 1 }
+    #expect(run.isRunning(boot: boot) != hasNumbers)
+    #expect(run.isRunning(boot: "another"))
+  }
+
   @Test(arguments: [
     "../../x", "..", ".", "", "a", "a/b", "-ab", ".ab", "_ab", "a b", "a\nb", "a\0b", "ü2", "a:b",
     "a\u{301}b", String(repeating: "a", count: 129),

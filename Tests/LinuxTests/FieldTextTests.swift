@@ -36,6 +36,17 @@ import Testing
     #expect(again["id"] == nil)
   }
 
+  @Test(arguments: [0, 1, 8191, 8192, 8193, 100_000])
+  func `a file is read whole, whatever its size`(size: Int) throws {
+    let path = "/tmp/minidock-fields-\(UInt64.random(in: 0 ... .max))"
+    #expect(try FieldText(file: path) == nil)
+    defer { try? Files.remove(path) }
+    let line = "key=" + String(repeating: "x", count: max(0, size - 5)) + "\n"
+    try Files.replace(path, with: Array(line.utf8.prefix(size)))
+    #expect(try FieldText(file: path) == parse(String(line.prefix(size))))
+    #expect(try FieldText(file: path)?["key"]?.count == (size > 4 ? size - 5 : nil))
+  }
+
   @Test func `lines that are no fields are ignored`() {
     let text = parse("no equals\n\n=nameless\nid=1\nlast=without line feed")
     #expect(text["id"] == "1")

@@ -18,10 +18,17 @@ import Testing
     let identity = try #require(ProcessIdentity(of: pid))
     #expect(identity.isAlive)
     #expect(identity == ProcessIdentity(of: pid))
+    let inode = Processes.inode(of: pid)
+    if let inode {
+      #expect(inode != Processes.inode(of: getpid()))
+      #expect(Processes.isAlive(pid: pid, inode: inode) == true)
+      #expect(Processes.isAlive(pid: getpid(), inode: inode) == false)
+    }
     #expect(ProcessStat(pid: pid)?.parent == getpid())
     #expect(try Processes.signal(identity, SIGKILL))
     #expect(try Processes.wait(pid: pid) == .signaled(SIGKILL))
     #expect(!identity.isAlive)
+    #expect(Processes.isAlive(pid: pid, inode: inode ?? 0) == false)
     #expect(ProcessIdentity(of: pid) != identity)
     #expect(try !Processes.signal(identity, SIGKILL))
   }
@@ -29,12 +36,14 @@ import Testing
   @Test func `a zombie is not alive`() throws {
     let pid = try start("/bin/sleep")
     let identity = try #require(ProcessIdentity(of: pid))
+    let inode = Processes.inode(of: pid)
     try Processes.signal(identity, SIGKILL)
     // Waits for the end without reaping.
     var info = siginfo_t()
     try #require(waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) == 0)
     #expect(ProcessStat(pid: pid)?.state == "Z")
     #expect(!identity.isAlive)
+    #expect(Processes.isAlive(pid: pid, inode: inode ?? 0) == false)
     #expect(try Processes.wait(pid: pid) == .signaled(SIGKILL))
   }
 

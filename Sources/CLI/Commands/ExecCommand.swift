@@ -43,34 +43,31 @@ struct ExecCommand: Command {
   @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.")
   var command: [String]
 
-  func execute(_ context: Context) throws(Failure) -> Int32 {
-    var options = ExecOptions()
-    options.command = command.first == "--" ? Array(command.dropFirst()) : command
-    options.detached = detach
-    options.interactive = interactive
-    options.terminal = tty
-    options.workingDirectory = workdir
-    options.user = user
-    options.privileged = privileged
-    options.detachKeys = detachKeys
-    for path in envFile { options.environment += try Environment.entries(file: path) }
-    for text in env {
-      if let entry = try Environment.entry(text, flag: "--env") {
-        options.environment.append(entry)
-      }
-    }
-    guard !options.command.isEmpty else {
-      throw Failure(.invalid, "exec", container, reason: "no command was given")
-    }
-    if tty && interactive && !detach && !Terminal.isTerminal(0) {
-      throw Failure(
-        .invalid, "exec", "-it", reason: "the input device is not a terminal",
-        remedy: "use -i alone when input comes from a pipe or file")
-    }
+  /// Does what the words ask for; nil when ArgumentParser has to say what is wrong with them.
+  static func fast(_ words: [String], _ context: Context) throws(Failure) -> Int32? {
+    guard let (options, container) = try ExecDraft.parse(words) else { return nil }
     return try ContainerExec(try context.installation(), options).run(container)
   }
 
-  func status(for failure: Failure) -> Int32 {
+  // Reached only with words that ArgumentParser accepts and ExecDraft does not.
+  func execute(_ context: Context) throws(Failure) -> Int32 {
+    var draft = ExecDraft()
+    for (name, isOn) in [
+      ("-d", detach), ("-i", interactive), ("-t", tty), ("--privileged", privileged),
+    ] { _ = draft.turn(name, isOn) }
+    for path in envFile { draft.set("--env-file", path) }
+    for text in env { draft.set("--env", text) }
+    for (name, value) in [("-w", workdir), ("-u", user), ("--detach-keys", detachKeys)] {
+      if let value { draft.set(name, value) }
+    }
+    let options = try draft.finish(container: container, command: command)
+    return try ContainerExec(try context.installation(), options).run(container)
+  }
+
+  func status(for failure: Failure) -> Int32 { ExecCommand.status(of: failure) }
+
+  /// Docker's exit status of an `exec` that failed.
+  static func status(of failure: Failure) -> Int32 {
     switch failure.code {
     case .commandNotFound: 127
     case .notExecutable: 126

@@ -22,19 +22,45 @@ struct PsCommand: Command {
   @Flag(name: [.customShort("s"), .long], help: "Show how much each has written.")
   var size = false
 
+  /// Does what the words ask for; nil when ArgumentParser has to say what is wrong with them.
+  static func fast(_ words: [String], _ context: Context) throws(Failure) -> Int32? {
+    guard let draft = try PsDraft.parse(words) else { return nil }
+    return try list(draft, context)
+  }
+
+  // By way of the group `container`, and with words that PsDraft does not take.
   func execute(_ context: Context) throws(Failure) -> Int32 {
+    var draft = PsDraft()
+    draft.showsAll = all
+    draft.latest = latest
+    draft.showsSize = size
+    draft.quiet = listing.quiet
+    draft.noTrunc = listing.noTrunc
+    draft.last = last
+    draft.filters = try listing.filters()
+    draft.format = listing.format
+    return try PsCommand.list(draft, context)
+  }
+
+  private static func list(_ draft: PsDraft, _ context: Context) throws(Failure) -> Int32 {
     let installation = try context.installation()
     let findings = context.sweep(installation)
     let containers = try ContainerList(installation, findings).list(
-      all: all, last: latest ? 1 : max(0, last), filters: try listing.filters())
-    let showsSize = size || listing.format.contains(".Size")
+      all: draft.showsAll, last: draft.latest ? 1 : max(0, draft.last), filters: draft.filters)
+    let showsSize = draft.showsSize || draft.format.contains(".Size")
     let lines = containers.map { container in
-      var line = ContainerLine(container: container, full: listing.noTrunc)
+      var line = ContainerLine(container: container, full: draft.noTrunc)
       if showsSize { line.size = SizeText.text(container.record, in: installation) }
       return line
     }
-    try listing.print(
-      lines, columns: ContainerLine.columns + (size ? [Column("Size", "SIZE")] : []))
+    if draft.quiet {
+      ListLines.printIdentifiers(lines)
+    } else {
+      try ListLines.print(
+        lines,
+        columns: ContainerLine.columns + (draft.showsSize ? [Column("Size", "SIZE")] : []),
+        format: draft.format)
+    }
     return 0
   }
 }

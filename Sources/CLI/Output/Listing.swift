@@ -44,7 +44,7 @@ struct ListFlags: ParsableArguments {
   /// Prints a list in the form asked for.
   func print<Line: ListLine>(_ lines: [Line], columns: [Column]) throws(Failure) {
     if quiet {
-      for line in lines { Console.print(line.identifier) }
+      ListLines.printIdentifiers(lines)
     } else {
       try ListLines.print(lines, columns: columns, format: format)
     }
@@ -53,6 +53,12 @@ struct ListFlags: ParsableArguments {
 
 /// Prints lists.
 enum ListLines {
+  /// Prints what `--quiet` asks for, in one write.
+  static func printIdentifiers<Line: ListLine>(_ lines: [Line]) {
+    guard !lines.isEmpty else { return }
+    Console.print(lines.map(\.identifier).joined(separator: "\n"))
+  }
+
   /// Prints a list in a form: "table", "json", "table TEMPLATE" or a template.
   static func print<Line: ListLine>(
     _ lines: [Line], columns: [Column], format: String
@@ -71,8 +77,9 @@ enum ListLines {
 
   private static func printTable<Line: ListLine>(_ lines: [Line], _ columns: [Column]) {
     let rows = lines.map { line in
-      columns.map { column -> String in
-        if case .string(let text) = line.document[column.field] { return text }
+      let document = line.document
+      return columns.map { column -> String in
+        if case .string(let text) = document[column.field] { return text }
         return ""
       }
     }
@@ -99,7 +106,7 @@ enum Table {
     for row in rows {
       for (index, cell) in row.enumerated() {
         if index == widths.count { widths.append(0) }
-        widths[index] = max(widths[index], cell.count)
+        widths[index] = max(widths[index], width(cell))
       }
     }
     var text = ""
@@ -108,12 +115,17 @@ enum Table {
       for (index, cell) in row.enumerated() {
         line += cell
         if index + 1 < row.count {
-          line += String(repeating: " ", count: widths[index] - cell.count + 3)
+          line += String(repeating: " ", count: widths[index] - width(cell) + 3)
         }
       }
       text += line + "\n"
     }
     return text
+  }
+
+  // Finding where characters end costs more than the rest of a table; ASCII needs none of it.
+  private static func width(_ cell: String) -> Int {
+    cell.utf8.allSatisfy { $0 < 0x80 } ? cell.utf8.count : cell.count
   }
 
   /// Splits a rendered line into cells.

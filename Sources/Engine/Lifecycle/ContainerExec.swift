@@ -110,14 +110,14 @@ public struct ContainerExec {
     let handle = try Processes.open(pid: process.pid)
     // Now the pid is held: is it still that process?
     guard process.isAlive else { throw notRunning(record, "exited") }
-    let configuration = store.options(of: record)
-    let plan = try self.plan(record, configuration)
     var namespaces: Namespaces = [.mount, .uts, .ipc, .cgroup]
     if record.network != .host { namespaces.insert(.network) }
     // For children only: the process itself stays where it is.
     try Namespaces.pid.join(handle)
     let cgroup = Cgroup(existing: record.cgroupPath, in: try CgroupHierarchy.detect())
     var launch = try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup, namespaces: [])
+    // While the child starts on another processor.
+    let plan = try self.plan(record, store.options(of: record))
     try launch.join(handle, namespaces, plan)
     do throws(Failure) { try launch.waitForExec() } catch {
       // What the process met on its way to the command (a user, a directory) is docker's 126 too.

@@ -36,9 +36,8 @@ public struct ContainerList {
     try check(filters, store)
     let impliesAll = filters.contains { $0.key == "status" || $0.key == "exited" }
     var result: [ListedContainer] = []
-    for record in try store.list() {
-      let listed = ListedContainer(
-        record: record, state: store.state(of: record, seen: findings.running[record.id]))
+    for record in try store.list(findings.containers) {
+      let listed = ListedContainer(record: record, state: store.state(of: record, findings))
       guard all || last > 0 || impliesAll || listed.state.status.isInUse else { continue }
       guard try matches(listed, filters) else { continue }
       result.append(listed)

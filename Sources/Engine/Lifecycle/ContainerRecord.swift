@@ -83,7 +83,7 @@ public struct ContainerRecord: Sendable, Equatable {
   public init() {}
 
   /// The first 12 digits of the id, as docker's tables show it.
-  public var shortID: String { String(id.prefix(12)) }
+  public var shortID: String { String(Substring(id.utf8.prefix(12))) }
 
   /// Whether the process that made it still runs: a pid and its start time may come again after a reboot.
   var creatorIsAlive: Bool {
@@ -161,7 +161,7 @@ public struct ContainerRecord: Sendable, Equatable {
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       return (String(parts[0]), parts.count == 2 ? String(parts[1]) : "")
     }
-    let flags = Set(text.all("flag"))
+    let flags = text.all("flag")
     autoRemove = flags.contains("auto-remove")
     interactive = flags.contains("interactive")
     terminal = flags.contains("terminal")

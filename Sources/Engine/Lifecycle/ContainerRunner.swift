@@ -216,13 +216,15 @@ struct ContainerRunner: ~Copyable {
 
   private mutating func recordRunning(_ pid: Int32) throws(Failure) {
     run.process = ProcessIdentity(of: pid)
+    run.processInode = Processes.inode(of: pid)
+    run.boot = record.boot.isEmpty || !isNew ? Processes.bootIdentity() : record.boot
     run.started = .now
     run.cgroupPath = record.cgroupPath
     // What `run --rm` leaves after a crash is removed, whatever it was doing.
     if !record.autoRemove || !isNew {
       var status = StatusFile()
       status.started = run.started
-      status.boot = record.boot.isEmpty || !isNew ? Processes.bootIdentity() : record.boot
+      status.boot = run.boot
       status.restarts = restarts
       status.pid = pid
       try store.write(status, of: record.id)

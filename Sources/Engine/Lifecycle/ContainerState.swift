@@ -79,6 +79,9 @@ public struct ContainerState: Sendable, Equatable {
 /// The file that says who runs a container.
 struct RunFile: Equatable {
   var process: ProcessIdentity?
+  /// See `Processes.inode(of:)`; good in the boot of ``boot`` only.
+  var processInode: UInt64?
+  var boot = ""
   var monitor: ProcessIdentity?
   var started: Timestamp?
   var address: String?
@@ -91,8 +94,21 @@ struct RunFile: Equatable {
 
   init() {}
 
+  /// Whether the container's first process runs; `boot` is the machine's present one.
+  func isRunning(boot: String) -> Bool {
+    guard let process else { return false }
+    if let processInode, self.boot == boot,
+      let isAlive = Processes.isAlive(pid: process.pid, inode: processInode)
+    {
+      return isAlive
+    }
+    return process.isAlive
+  }
+
   init(_ text: FieldText) {
     process = ProcessIdentity(field: text["process"])
+    processInode = text.number("process-inode")
+    boot = text["boot"] ?? ""
     monitor = ProcessIdentity(field: text["monitor"])
     started = text.number("started", as: Int64.self).map { Timestamp(nanoseconds: $0) }
     address = text["address"]
@@ -107,6 +123,8 @@ struct RunFile: Equatable {
     var text = FieldText()
     text.add("monitor", monitor?.field)
     text.add("process", process?.field)
+    text.add("process-inode", processInode.map { String($0) })
+    if !boot.isEmpty { text.add("boot", boot) }
     text.add("started", started.map { String($0.nanoseconds) })
     text.add("address", address)
     text.add("gateway", gateway)
@@ -121,8 +139,9 @@ struct RunFile: Equatable {
 extension ProcessIdentity {
   /// From a field "PID STARTTIME".
   init?(field text: String?) {
-    guard let parts = text?.split(separator: " "), parts.count == 2, let pid = Int32(parts[0]),
-      let start = UInt64(parts[1])
+    // By bytes: a list parses two of these for every container.
+    guard let parts = text?.utf8.split(separator: UInt8(ascii: " ")), parts.count == 2,
+      let pid = Int32(Substring(parts[0])), let start = UInt64(Substring(parts[1]))
     else { return nil }
     self.init(pid: pid, startTime: start)
   }

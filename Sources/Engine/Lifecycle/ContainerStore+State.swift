@@ -4,13 +4,16 @@ import Runtime
 /// What a container is doing, from its files and the processes that exist.
 extension ContainerStore {
   /// The state now, computed from the processes that exist.
-  public func state(of record: ContainerRecord) -> ContainerState { state(of: record, seen: nil) }
+  public func state(of record: ContainerRecord) -> ContainerState {
+    state(of: record, Housekeeping.Findings())
+  }
 
-  /// The state, where the container has just been seen running by what its run file says.
-  func state(of record: ContainerRecord, seen: RunFile?) -> ContainerState {
+  /// The state, where a sweep may just have seen the container run.
+  func state(of record: ContainerRecord, _ findings: Housekeeping.Findings) -> ContainerState {
     var state = ContainerState()
-    if let seen {
-      takeRunning(seen, of: record, into: &state)
+    if let seen = findings.running[record.id] {
+      takeRunning(seen, into: &state)
+      if findings.paused.contains(record.id), isPaused(record) { state.status = .paused }
       if record.hasHealthTest { state.health = health(of: record.id) }
       return state
     }
@@ -45,12 +48,10 @@ extension ContainerStore {
     }
   }
 
-  private func takeRunning(
-    _ run: RunFile, of record: ContainerRecord, into state: inout ContainerState
-  ) {
+  private func takeRunning(_ run: RunFile, into state: inout ContainerState) {
     state.monitor = run.monitor
     state.process = run.process
-    state.status = isPaused(record) ? .paused : .running
+    state.status = .running
     state.started = run.started
     state.finished = nil
     (state.exitCode, state.signal, state.oomKilled, state.error) = (0, 0, false, "")
@@ -64,7 +65,8 @@ extension ContainerStore {
     state.monitor = run.monitor
     let monitorLives = run.monitor?.isAlive ?? false
     if run.process?.isAlive == true {
-      takeRunning(run, of: record, into: &state)
+      takeRunning(run, into: &state)
+      if isPaused(record) { state.status = .paused }
     } else if monitorLives && run.isRestarting {
       state.status = .restarting
     } else if !monitorLives && state.status == .created {

@@ -96,9 +96,13 @@ public struct ContainerStore: Sendable {
   // MARK: - Finding
 
   /// Every container that has a record, newest first.
-  public func list() throws(Failure) -> [ContainerRecord] {
+  public func list() throws(Failure) -> [ContainerRecord] { try list(nil) }
+
+  /// The same, where the directories have just been listed.
+  func list(_ directories: [String]?) throws(Failure) -> [ContainerRecord] {
     var records: [ContainerRecord] = []
-    for id in try Files.list(installation.containers) {
+    let ids = if let directories { directories } else { try Files.list(installation.containers) }
+    for id in ids {
       // A directory without a record is one that is being made or was left by a kill.
       if let record = try? read(id) { records.append(record) }
     }
@@ -129,8 +133,8 @@ public struct ContainerStore: Sendable {
 
   func read(_ id: String) throws(Failure) -> ContainerRecord? {
     let path = directory(id) + "/record"
-    guard let bytes = try Files.read(path, limit: 4 << 20) else { return nil }
-    return try ContainerRecord(FieldText(parsing: bytes), path: path)
+    guard let fields = try FieldText(file: path) else { return nil }
+    return try ContainerRecord(fields, path: path)
   }
 
   // MARK: - Life
@@ -160,8 +164,8 @@ public struct ContainerStore: Sendable {
   private func startPath(_ id: String) -> String { runFilePath(id) + ".start" }
 
   func runFile(of id: String) -> RunFile? {
-    guard let bytes = try? Files.read(runFilePath(id)) else { return nil }
-    return RunFile(FieldText(parsing: bytes))
+    guard let fields = try? FieldText(file: runFilePath(id)) else { return nil }
+    return RunFile(fields)
   }
 
   func write(_ record: ContainerRecord) throws(Failure) {
