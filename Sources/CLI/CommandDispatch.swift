@@ -19,27 +19,38 @@ struct CommandDispatch {
     } catch {
       return report(error, status: 125)
     }
-    guard let name = rest.first, !name.hasPrefix("-"),
-      let command = MinidockCommand.command(named: name)
-    else { return runRoot(Array(rest)) }
+    guard let name = rest.first, !name.hasPrefix("-") else { return runRoot(Array(rest)) }
+    if let command = MinidockCommand.command(named: name) {
+      return run(command, name, Array(rest.dropFirst()), global)
+    }
+    guard let group = MinidockCommand.group(named: name) else { return runRoot(Array(rest)) }
     rest.removeFirst()
-    if name == "run" || name == "create" {
+    guard let word = rest.first, let command = group.command(named: word) else {
+      return runGroup(group, name, Array(rest))
+    }
+    return run(command, "\(name) \(word)", Array(rest.dropFirst()), global)
+  }
+
+  private func run(
+    _ command: any Command.Type, _ name: String, _ words: [String], _ global: GlobalOptions
+  ) -> Int32 {
+    let isRun = command == RunCommand.self
+    if isRun || command == CreateCommand.self {
       do throws(Failure) {
         let context = Context(global: global)
-        let words = Array(rest)
         let status =
-          name == "run"
+          isRun
           ? try RunCommand.fast(words, context) : try CreateCommand.fast(words, context)
         if let status { return status }
       } catch {
         return report(error, status: error.exitCode)
       }
     }
-    return execute(command, Array(rest), global)
+    return execute(command, name, words, global)
   }
 
   private func execute(
-    _ type: any Command.Type, _ words: [String], _ global: GlobalOptions
+    _ type: any Command.Type, _ name: String, _ words: [String], _ global: GlobalOptions
   ) -> Int32 {
     func parseAndRun<C: Command>(_ type: C.Type) -> Int32 {
       var command: C
@@ -52,7 +63,7 @@ struct CommandDispatch {
         }
         command = own
       } catch {
-        return finish(error, of: C.self)
+        return finish(error, of: C.self, name)
       }
       do throws(Failure) {
         return try command.execute(Context(global: global))
@@ -64,17 +75,29 @@ struct CommandDispatch {
   }
 
   // Help is no failure; a mistake in the words is docker's 125.
-  private func finish<C: Command>(_ error: any Error, of type: C.Type) -> Int32 {
+  private func finish<C: Command>(_ error: any Error, of type: C.Type, _ name: String) -> Int32 {
     let text = C.fullMessage(for: error)
     if C.exitCode(for: error) == .success {
       Console.print(text)
       return 0
     }
-    let name = C.configuration.commandName ?? "minidock"
     let reason = C.message(for: error)
     Console.error(
       "minidock: \(name): \(reason.lowercasedStart); see 'minidock \(name) --help'")
     return 125
+  }
+
+  // Without a command a group shows what it has.
+  private func runGroup(
+    _ group: any CommandGroup.Type, _ name: String, _ words: [String]
+  ) -> Int32 {
+    if let word = words.first, !["-h", "--help", "help"].contains(word) {
+      Console.error(
+        "minidock: '\(name) \(word)' is not a minidock command; see 'minidock \(name) --help'")
+      return 125
+    }
+    Console.print(group.helpMessage())
+    return 0
   }
 
   private func runRoot(_ words: [String]) -> Int32 {

@@ -23,7 +23,17 @@ struct MinidockCommand: ParsableCommand {
       ExportCommand.self, CommitCommand.self, ImagesCommand.self, ImportCommand.self,
       InspectCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
       StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
-    ])
+    ] + groups)
+
+  /// The words that stand for several commands.
+  static let groups: [any CommandGroup.Type] = [
+    ContainerGroup.self, ImageGroup.self, VolumeGroup.self, SystemGroup.self,
+  ]
+
+  /// The group of a name; asked only when there is no command of this name.
+  static func group(named name: String) -> (any CommandGroup.Type)? {
+    groups.first { $0.configuration.commandName == name }
+  }
 
   /// The command of a name.
   ///

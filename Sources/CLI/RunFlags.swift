@@ -89,15 +89,18 @@ struct HealthFlags: ParsableArguments {
 struct FileFlags: ParsableArguments {
   @Option(
     name: [.customShort("v"), .long], parsing: .singleValue,
-    help: ArgumentHelp("Bind a host path.", valueName: "host:container[:ro]"))
+    help: ArgumentHelp(
+      "Mount a volume or host path.", valueName: "[name|host:]container[:ro,nocopy]"))
   var volume: [String] = []
   @Option(
     parsing: .singleValue,
-    help: ArgumentHelp("Bind or tmpfs by fields.", valueName: "type=…,source=…,target=…"))
+    help: ArgumentHelp(
+      "Volume, bind or tmpfs by fields.", valueName: "type=…,source=…,target=…"))
   var mount: [String] = []
   @Option(
     parsing: .singleValue,
-    help: ArgumentHelp("Mounts of another container.", valueName: "container[:ro]"))
+    help: ArgumentHelp(
+      "Volumes and binds of another container.", valueName: "container[:ro]"))
   var volumesFrom: [String] = []
   @Option(
     parsing: .singleValue,

@@ -48,6 +48,21 @@ public struct HealthOptions: Sendable, Equatable {
     retries = check.retries ?? 0
   }
 
+  /// What an image would say to have this test.
+  var healthcheck: Healthcheck? {
+    if isOff { return Healthcheck(test: ["NONE"]) }
+    guard isActive else { return nil }
+    var check = Healthcheck(
+      test: command.prefix(2) == ["/bin/sh", "-c"] && command.count == 3
+        ? ["CMD-SHELL", command[2]] : ["CMD"] + command)
+    check.interval = interval == 0 ? nil : interval
+    check.timeout = timeout == 0 ? nil : timeout
+    check.startPeriod = startPeriod == 0 ? nil : startPeriod
+    check.startInterval = startInterval == 0 ? nil : startInterval
+    check.retries = retries == 0 ? nil : retries
+    return check
+  }
+
   /// Whether there is anything to test.
   public var isActive: Bool { !isOff && !command.isEmpty }
 

@@ -39,6 +39,7 @@ public struct Housekeeping {
     try sweepRunFiles(findings)
     sweepNames()
     sweepCgroups()
+    VolumeStore(installation).sweep()
     ContainerCleanup.emptyTrash(installation)
     try? installation.imageStore().sweep()
     return findings

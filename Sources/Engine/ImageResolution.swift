@@ -136,6 +136,7 @@ extension ImageConfig {
     entrypoint = conf.all("entrypoint")
     user = conf["user"] ?? ""
     workingDir = conf["workdir"] ?? ""
+    volumes = conf.all("volume")
     for label in conf.all("label") {
       let parts = label.split(separator: "=", maxSplits: 1).map(String.init)
       labels[parts[0]] = parts.count == 2 ? parts[1] : ""

@@ -43,14 +43,28 @@ public enum InspectDocument {
       ("ExecIDs", .null),
       ("HostConfig", hostConfig(record, options)),
       ("GraphDriver", graphDriver(directory, image)),
-      ("Mounts", mounts(record)),
+      ("Mounts", mounts(record, installation)),
       ("Config", config(record, options, image)),
       ("NetworkSettings", network(record, state)),
     ]
     return .object(members + (withSize ? sizes : []))
   }
 
-  private static func mounts(_ record: ContainerRecord) -> JSONValue {
+  private static func mounts(
+    _ record: ContainerRecord, _ installation: Installation
+  ) -> JSONValue {
+    let volumes = record.mountedVolumes.map { volume -> JSONValue in
+      .object([
+        ("Type", .string("volume")),
+        ("Name", .string(volume.name)),
+        ("Source", .string(VolumeStore(installation).data(volume.name))),
+        ("Destination", .string(volume.target)),
+        ("Driver", .string(VolumeRecord.driver)),
+        ("Mode", .string(volume.isReadOnly ? "ro" : "")),
+        ("RW", .bool(!volume.isReadOnly)),
+        ("Propagation", .string("")),
+      ])
+    }
     let binds = record.binds.map { bind -> JSONValue in
       let parts = bind.split(separator: ":").map(String.init)
       let isReadOnly = parts.last == "ro"
@@ -66,7 +80,7 @@ public enum InspectDocument {
     let tmpfs = record.tmpfs.map { target -> JSONValue in
       .object([("Type", .string("tmpfs")), ("Destination", .string(target)), ("RW", .bool(true))])
     }
-    return .array(binds + tmpfs)
+    return .array(binds + volumes + tmpfs)
   }
 
   private static func network(_ record: ContainerRecord, _ state: ContainerState) -> JSONValue {

@@ -8,16 +8,18 @@ public struct Inspection {
   /// Looks into an installation.
   public init(_ installation: Installation) { self.installation = installation }
 
-  /// The document of a container, or else an image, with this name or id.
+  /// The document of a container, or else an image or a volume, with this name or id.
   ///
   /// - Parameters:
-  ///   - kind: "container" or "image" to look for only that.
+  ///   - kind: "container", "image" or "volume" to look for only that.
   ///   - withSize: a container's sizes as well.
   /// - Throws: ``Failure/Code/notFound``.
   public func document(
     of name: String, kind: String?, withSize: Bool = false
   ) throws(Failure) -> JSONValue {
     let store = ContainerStore(installation)
+    let volumes = VolumeStore(installation)
+    if kind == "volume" { return volumes.document(try volumes.find(name)) }
     if kind != "image" {
       do throws(Failure) {
         let record = try store.find(name)
@@ -25,10 +27,17 @@ public struct Inspection {
           record, store.state(of: record), installation: installation, withSize: withSize)
       } catch  where error.code == .notFound && kind == nil {}
     }
-    guard let image = try installation.imageStore().find(name) else {
+    let image: ImageRecord?
+    do throws(Failure) { image = try installation.imageStore().find(name) } catch {
+      // No name of an image, but perhaps a volume's.
+      if kind == nil, let volume = try? volumes.find(name) { return volumes.document(volume) }
+      throw error
+    }
+    guard let image else {
+      if kind == nil, let volume = try? volumes.find(name) { return volumes.document(volume) }
       throw Failure(
         .notFound, "inspect", name,
-        reason: kind == nil ? "no such container or image" : "no such image")
+        reason: kind == nil ? "no such container, image or volume" : "no such image")
     }
     return InspectDocument.image(image)
   }
@@ -50,6 +59,14 @@ public struct ImageRemoval {
     let items = try installation.imageStore().remove(name, force: force) { image in
       containers.filter { $0.imageID == image.id.description }.map(\.shortID)
     }
+    EventLog(installation).append(
+      items.map { item in
+        switch item {
+        case .untagged(let name):
+          Event(type: "image", "untag", id: name.familiar, [("name", name.familiar)])
+        case .deleted(let digest): Event(type: "image", "delete", id: digest.description)
+        }
+      })
     return items.map { $0.description }
   }
 }
@@ -63,6 +80,17 @@ public struct ImageImport {
 
   /// Imports an archive by path, or from standard input for "-".
   public func importArchive(
+    _ path: String, name: Reference?, config: ImageConfig, comment: String
+  ) throws(Failure) -> ImageRecord {
+    let image = try read(path, name: name, config: config, comment: comment)
+    let attributes = name.map { [("name", $0.familiar)] } ?? []
+    EventLog(installation).append([
+      Event(type: "image", "import", id: image.id.description, attributes)
+    ])
+    return image
+  }
+
+  private func read(
     _ path: String, name: Reference?, config: ImageConfig, comment: String
   ) throws(Failure) -> ImageRecord {
     let store = try installation.imageStore()

@@ -40,6 +40,7 @@ public struct Installation: Sendable {
   var containers: String { root + "/containers" }
   var names: String { root + "/names" }
   var trash: String { root + "/trash" }
+  var volumes: String { root + "/volumes" }
   var runs: String { runRoot + "/containers" }
   var seccompCache: String { root + "/cache" }
 

@@ -188,7 +188,9 @@ extension RunOptions {
 extension MountRequest {
   /// One field: the parts that hold free text have their length in front.
   var field: String {
-    let flags = (readOnly ? "r" : "-") + (nonRecursive ? "n" : "-") + (createsSource ? "c" : "-")
+    let flags =
+      (readOnly ? "r" : "-") + (nonRecursive ? "n" : "-") + (createsSource ? "c" : "-")
+      + (noCopy ? "x" : "-") + (isAnonymous ? "a" : "-")
     let parts = [source, target, propagation, options.joined(separator: ",")]
     return "\(kind.rawValue) \(flags) "
       + parts.map { "\($0.utf8.count):\($0)" }.joined()
@@ -214,6 +216,8 @@ extension MountRequest {
     readOnly = words[1].contains("r")
     nonRecursive = words[1].contains("n")
     createsSource = words[1].contains("c")
+    noCopy = words[1].contains("x")
+    isAnonymous = words[1].contains("a")
   }
 }
 

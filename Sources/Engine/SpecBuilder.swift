@@ -9,6 +9,8 @@ struct SpecBuilder {
   /// The container's directory on the host: the OCI bundle.
   let bundle: String
   let ownNetwork: Bool
+  /// The directory of the installation's volumes.
+  var volumes = ""
 
   func build() throws(Failure) -> Spec {
     var spec = Spec()
@@ -86,6 +88,10 @@ struct SpecBuilder {
       return Spec.Mount(
         destination: request.target, type: "tmpfs", source: "tmpfs",
         options: request.options + (request.readOnly ? ["ro"] : []))
+    case .volume:
+      return Spec.Mount(
+        destination: request.target, type: "bind", source: "\(volumes)/\(request.source)/_data",
+        options: ["rbind", "rprivate", request.readOnly ? "rro" : "rw"])
     case .bind:
       try prepareSource(request)
       var options = [request.nonRecursive ? "bind" : "rbind"]

@@ -200,8 +200,8 @@ import Testing
   }
 
   @Test func `every command shows an example and its own name`() throws {
-    #expect(names.count >= 23)
-    for name in names {
+    #expect(names.count > 9)
+    for name in names where MinidockCommand.group(named: name) == nil {
       let command = try #require(MinidockCommand.command(named: name))
       #expect(command.configuration.commandName == name)
       #expect(command.configuration.discussion.contains("minidock \(name)"), "\(name)")

@@ -28,16 +28,41 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "/a", ":", "/a:", "/a:b", "/a:/", "/a://", "/a:/.", "/a:/b/..", "/a:/../..", "/a:/b:rx",
+    "", ":", "/a:", "/a:b", "/a:ro", "/", "/.", "a", "data:/b:rslave", "data:/", "data:b", "/a:/",
+    "/a://", "/a:/.", "/a:/b/..", "/a:/../..", "/a:/b:rx",
     "/a:/b:ro:rw", "/a:/b:ro;rw",
   ])
   func `a volume of another form is an error`(text: String) {
     #expect(volume(text) != nil)
   }
 
-  @Test(arguments: ["data:/b", "./data:/b", ":/b"])
-  func `a named volume is told apart from a host path`(text: String) {
-    #expect(volume(text)?.code == .unsupported)
+  @Test func `a source that is no path is a volume's name`() throws {
+    let named = try MountRequest(volume: "data:/b:ro,nocopy")
+    #expect(named.kind == .volume)
+    #expect([named.source, named.target] == ["data", "/b"])
+    #expect(named.readOnly && named.noCopy && !named.isAnonymous && !named.createsSource)
+    let anonymous = try MountRequest(volume: "/b")
+    #expect(anonymous.kind == .volume && anonymous.isAnonymous && anonymous.source == "")
+    #expect(anonymous.target == "/b")
+    #expect(try !MountRequest(volume: "/a:/b:nocopy").noCopy)
+  }
+
+  @Test(arguments: ["./data:/b", "a/b:/b", ".:/b", "..:/b", ":/b", "x:/b", "-x:/b", "a b:/b"])
+  func `a source that is neither is an error`(text: String) {
+    #expect(volume(text)?.code == .invalid)
+  }
+
+  @Test func `--mount makes a volume unless told otherwise`() throws {
+    for text in [
+      "type=volume,source=data,target=/b,volume-nocopy,volume-driver=local",
+      "src=data,dst=/b,volume-nocopy=true",
+    ] {
+      let request = try MountRequest(mount: text)
+      #expect(request.kind == .volume && request.source == "data" && request.noCopy)
+      #expect(!request.isAnonymous)
+    }
+    let anonymous = try MountRequest(mount: "target=/b,readonly")
+    #expect(anonymous.isAnonymous && anonymous.readOnly && anonymous.kind == .volume)
   }
 
   @Test func `--mount has docker's fields and their other names`() throws {
@@ -62,7 +87,10 @@ import Testing
 
   @Test(arguments: [
     "", "type=bind", "type=bind,source=/a", "type=bind,target=/b", "source=/a,target=/b",
-    "type=volume,source=a,target=/b", "type=bind,source=a,target=/b",
+    "type=volume,source=a,target=/b", "type=volume,source=/a,target=/b",
+    "type=volume,source=data,target=/b,tmpfs-size=1m", "source=data,target=/",
+    "type=bind,source=/a,target=/b,volume-nocopy", "source=data,target=/b,volume-driver=nfs",
+    "source=data,target=/b,volume-opt=o=bind", "type=bind,source=a,target=/b",
     "type=bind,source=/a,target=b",
     "type=bind,source=/a,target=/", "type=tmpfs,source=/a,target=/b",
     "type=bind,source=/a,target=/b,colour=red", "type=bind,source=/a,target=/b,readonly=maybe",

@@ -111,7 +111,7 @@ struct RunMountsTests {
   @Test func wrongMountsAreRefusedByName() throws {
     try fixture.importBusybox()
     let wrong = [
-      ["-v", "/only"], ["-v", "name:/data"], ["-v", "\(folder):relative"],
+      ["-v", "/"], ["-v", "a/b:/data"], ["-v", "name:relative"], ["-v", "\(folder):relative"],
       ["-v", "\(folder):/data:nonsense"], ["-v", "\(folder):/"], ["--mount", "type=nfs,target=/x"],
       ["--mount", "type=bind,source=\(folder)"],
       ["--mount", "type=bind,source=\(folder),target=/x,y=z"],

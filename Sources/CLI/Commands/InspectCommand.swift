@@ -5,7 +5,7 @@ import Linux
 struct InspectCommand: Command {
   static let configuration = CommandConfiguration(
     commandName: "inspect", _superCommandName: "minidock",
-    abstract: "Show all that is known of containers and images.",
+    abstract: "Show all that is known of containers, images and volumes.",
     discussion: """
       Example:
         minidock inspect brave_turing
@@ -16,15 +16,16 @@ struct InspectCommand: Command {
     name: [.customShort("f"), .long],
     help: ArgumentHelp("Print only this, as a template.", valueName: "template"))
   var format: String?
-  @Option(help: ArgumentHelp("Look only for a container or an image.", valueName: "kind"))
+  @Option(help: ArgumentHelp("Look only for a container, image or volume.", valueName: "kind"))
   var type: String?
   @Flag(name: [.customShort("s"), .long], help: "Show the sizes of containers as well.")
   var size = false
   @Argument(help: ArgumentHelp("Names or ids.", valueName: "object")) var objects: [String]
 
   func execute(_ context: Context) throws(Failure) -> Int32 {
-    if let type, type != "container" && type != "image" {
-      throw Failure(.invalid, "parse", "--type=\(type)", reason: "it is not container or image")
+    if let type, !["container", "image", "volume"].contains(type) {
+      throw Failure(
+        .invalid, "parse", "--type=\(type)", reason: "it is not container, image or volume")
     }
     let template = try format.map { text throws(Failure) in try Template(text) }
     let installation = try context.installation()

@@ -75,7 +75,12 @@ struct ContainerLine: ListLine {
       ("Image", .string(record.image)),
       ("Labels", .string(labels)),
       ("LocalVolumes", .string(String(record.volumes.count))),
-      ("Mounts", .string((record.binds + record.tmpfs).joined(separator: ","))),
+      (
+        "Mounts",
+        .string(
+          (record.mountedVolumes.map(\.name) + record.binds + record.tmpfs)
+            .joined(separator: ","))
+      ),
       ("Names", .string(record.name)),
       ("Networks", .string(record.network.name)),
       ("Ports", .string("")),

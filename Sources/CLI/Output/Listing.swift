@@ -45,7 +45,19 @@ struct ListFlags: ParsableArguments {
   func print<Line: ListLine>(_ lines: [Line], columns: [Column]) throws(Failure) {
     if quiet {
       for line in lines { Console.print(line.identifier) }
-    } else if format == "table" {
+    } else {
+      try ListLines.print(lines, columns: columns, format: format)
+    }
+  }
+}
+
+/// Prints lists.
+enum ListLines {
+  /// Prints a list in a form: "table", "json", "table TEMPLATE" or a template.
+  static func print<Line: ListLine>(
+    _ lines: [Line], columns: [Column], format: String
+  ) throws(Failure) {
+    if format == "table" {
       printTable(lines, columns)
     } else if format == "json" {
       for line in lines { Console.print(line.document.compact) }
@@ -57,7 +69,7 @@ struct ListFlags: ParsableArguments {
     }
   }
 
-  private func printTable<Line: ListLine>(_ lines: [Line], _ columns: [Column]) {
+  private static func printTable<Line: ListLine>(_ lines: [Line], _ columns: [Column]) {
     let rows = lines.map { line in
       columns.map { column -> String in
         if case .string(let text) = line.document[column.field] { return text }
@@ -68,7 +80,7 @@ struct ListFlags: ParsableArguments {
   }
 
   // The headings are the template's own fields; a tab separates columns.
-  private func printTable<Line: ListLine>(
+  private static func printTable<Line: ListLine>(
     _ lines: [Line], template text: String
   ) throws(Failure) {
     let template = try Template(text)

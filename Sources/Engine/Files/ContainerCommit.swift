@@ -37,9 +37,10 @@ public struct ContainerCommit {
     let store = ContainerStore(installation)
     let (record, state) = try store.findWithState(container)
     let image = try ContainerFilesystem.image(of: record, installation)
+    var config = ContainerCommit.config(of: record, image.config)
+    config.healthcheck = store.options(of: record).health.healthcheck ?? config.healthcheck
     var addition = ImageAddition(
-      config: try ImageChanges(options.changes).config(
-        changing: ContainerCommit.config(of: record, image.config)))
+      config: try ImageChanges(options.changes).config(changing: config))
     addition.createdBy = record.command.joined(separator: " ")
     addition.author = options.author
     addition.comment = options.message
@@ -51,16 +52,17 @@ public struct ContainerCommit {
       let upper = try Descriptor.open(store.directory(record.id) + "/upper", .directory)
       let diff = try ContainerDiff(installation).compare(record, upper)
       let images = try installation.imageStore()
-      if diff.isEmpty {
-        return try images.addImage(
-          onTopOf: image, layer: nil, name: options.name, addition, progress: progress)
-      }
       let number = upper.raw
-      return try images.addImage(
-        onTopOf: image,
-        layer: { (output) throws(Failure) in
-          try LayerWriter.write(Descriptor.duplicate(of: number), diff, to: output) { _ in }
-        }, name: options.name, addition, progress: progress)
+      let write = { (output: Int32) throws(Failure) in
+        try LayerWriter.write(Descriptor.duplicate(of: number), diff, to: output) { _ in }
+      }
+      let made = try images.addImage(
+        onTopOf: image, layer: diff.isEmpty ? nil : write, name: options.name, addition,
+        progress: progress)
+      EventLog(installation).append([
+        Event(container: record, "commit", [("imageID", made.id.description)])
+      ])
+      return made
     } catch {
       throw error.during("commit", container).addingDiskRemedy()
     }

@@ -27,6 +27,7 @@ public struct ContainerExport {
       let filesystem = try ContainerFilesystem.bare(record, state, installation)
       return try write(filesystem.root, to: 1, progress)
     }
+    EventLog(installation).append([Event(container: record, "export")])
     var file = try OutputFile(path)
     let filesystem = try ContainerFilesystem.bare(record, state, installation)
     do throws(Failure) {

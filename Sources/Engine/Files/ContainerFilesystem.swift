@@ -9,6 +9,9 @@ struct ContainerFilesystem: ~Copyable {
   let root: Root
   /// Whether processes of the container may work in it.
   let isRunning: Bool
+  /// Keeps a stopped container from being started: two overlays must not write to the same upper
+  /// directory.
+  private let lock: FileLock?
 
   /// The file system with volumes and, of a running container, everything else that is mounted in it.
   ///
@@ -17,25 +20,33 @@ struct ContainerFilesystem: ~Copyable {
   static func complete(
     _ record: ContainerRecord, _ state: ContainerState, _ installation: Installation
   ) throws(Failure) -> ContainerFilesystem {
-    if let process = state.process {
-      return ContainerFilesystem(
-        root: Root(try ContainerRoot.open(of: process), name: record.name + ":"), isRunning: true)
+    let store = ContainerStore(installation)
+    var lock: FileLock?
+    var process = state.process
+    if process == nil {
+      lock = try store.lock(record.id)
+      process = store.state(of: record).process
     }
-    // Two overlays must not write to the same upper directory.
-    guard !ContainerStore(installation).mayBeAlive(record.id) else {
+    if let process {
+      return ContainerFilesystem(
+        root: Root(try ContainerRoot.open(of: process), name: record.name + ":"), isRunning: true,
+        lock: nil)
+    }
+    guard !store.mayBeAlive(record.id) else {
       throw Failure(
         .inUse, "open files of", record.name, reason: "it is about to start or has just ended",
         remedy: "try again")
     }
     let directory = "containers/\(record.id)"
-    let bundle = ContainerStore(installation).directory(record.id)
+    let bundle = store.directory(record.id)
     let overlay = Overlay(
       base: installation.root, lower: try layers(record, installation),
       upper: directory + "/upper", work: directory + "/work", target: bundle + "/rootfs",
       volatile: false)
     let mounted = try ContainerRoot.mount(
       overlay, mounts: try BundleMounts.binds(bundle: bundle), readOnly: record.readOnly)
-    return ContainerFilesystem(root: Root(mounted, name: record.name + ":"), isRunning: false)
+    return ContainerFilesystem(
+      root: Root(mounted, name: record.name + ":"), isRunning: false, lock: lock.take())
   }
 
   /// The root file system alone, for reading: mount points are empty.
@@ -47,13 +58,14 @@ struct ContainerFilesystem: ~Copyable {
     if let process = state.process {
       return ContainerFilesystem(
         root: Root(try ContainerRoot.openBare(of: process), name: record.name + ":"),
-        isRunning: true)
+        isRunning: true, lock: nil)
     }
     let bundle = ContainerStore(installation).directory(record.id)
     let mounted = try ContainerRoot.mount(
       layers: try layers(record, installation) + ["containers/\(record.id)/upper"],
       base: installation.root, target: bundle + "/rootfs")
-    return ContainerFilesystem(root: Root(mounted, name: record.name + ":"), isRunning: false)
+    return ContainerFilesystem(
+      root: Root(mounted, name: record.name + ":"), isRunning: false, lock: nil)
   }
 
   /// A container's image, which stays as long as the container does.

@@ -18,7 +18,7 @@ extension InspectDocument {
 
   private static func general(_ record: ContainerRecord, _ options: RunOptions) -> Members {
     [
-      ("Binds", list(record.binds)),
+      ("Binds", list(record.binds + namedVolumes(record))),
       ("ContainerIDFile", .string("")),
       (
         "LogConfig",
@@ -143,5 +143,12 @@ extension InspectDocument {
       ("Name", .string(name.lowercased())), ("Hard", number(limit.hard)),
       ("Soft", number(limit.soft)),
     ])
+  }
+
+  // Docker lists volumes that have a name beside the host's paths.
+  private static func namedVolumes(_ record: ContainerRecord) -> [String] {
+    record.mountedVolumes.filter { !$0.isAnonymous }.map {
+      "\($0.name):\($0.target)" + ($0.isReadOnly ? ":ro" : "")
+    }
   }
 }

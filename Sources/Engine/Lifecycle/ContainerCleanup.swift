@@ -76,25 +76,46 @@ struct ContainerCleanup {
 
   /// Removes the container's record and files. What takes time (the files of its layer) is moved out of
   /// sight at once and deleted by ``emptyTrash(installation:)``.
-  func discard(_ record: ContainerRecord) {
+  ///
+  /// - Parameter volumes: removes its anonymous volumes as well; those of `--rm` always go.
+  func discard(_ record: ContainerRecord, volumes: Bool = false) {
     // Removed before the directory: a name that points nowhere is free, a directory without a record is
     // swept, but a record without a name could not be told from a running one's.
     try? Files.remove(installation.names + "/" + record.name)
-    moveToTrash(record.id)
+    let takesVolumes = (volumes || record.autoRemove) && record.hasAnonymousVolumes
+    moveToTrash(record.id, takesVolumes ? ContainerCleanup.withVolumes : "")
+    if takesVolumes { ContainerCleanup.discardVolumes(installation, record) }
     release(record)
   }
 
-  private func moveToTrash(_ id: String) {
-    let target = installation.trash + "/" + id
+  // What stands behind the id of a discarded container whose volumes have to be discarded yet.
+  private static let withVolumes = ".volumes"
+
+  private func moveToTrash(_ id: String, _ suffix: String) {
+    let target = installation.trash + "/" + id + suffix
     if (try? Files.rename(store.directory(id), to: target)) != nil { return }
     try? Files.makeDirectories(installation.trash)
     try? Files.rename(store.directory(id), to: target)
   }
 
+  // They go into the container's own discarded directory and are deleted with it.
+  private static func discardVolumes(_ installation: Installation, _ record: ContainerRecord) {
+    let path = installation.trash + "/" + record.id
+    VolumeRemoval(installation).discardAnonymous(of: record, into: path + withVolumes)
+    try? Files.rename(path + withVolumes, to: path)
+  }
+
   /// Deletes what was discarded.
   static func emptyTrash(_ installation: Installation) {
     for name in (try? Files.list(installation.trash)) ?? [] {
-      try? Files.removeTree(installation.trash + "/" + name)
+      let path = installation.trash + "/" + name
+      if name.hasSuffix(withVolumes), let bytes = (try? Files.read(path + "/record")) ?? nil,
+        let record = try? ContainerRecord(FieldText(parsing: bytes), path: path)
+      {
+        discardVolumes(installation, record)
+        try? Files.removeTree(installation.trash + "/" + record.id)
+      }
+      try? Files.removeTree(path)
     }
   }
 

@@ -31,8 +31,20 @@ public struct ContainerCreation {
     record.creator = nil
     // Later commands find its processes by the record alone; without a path they would see the host's.
     record.cgroupPath = installation.cgroupParent(options.cgroupParent) + "/" + record.id
-    try store.create(&record, name: options.name, options: options)
-    try ContainerIDFile.write(record, options)
+    let volumes = ContainerVolumes(installation, record, options)
+    do throws(Failure) {
+      try volumes.make { () throws(Failure) in
+        try store.create(&record, name: options.name, options: options)
+      }
+      try volumes.fill(from: image)
+      try ContainerIDFile.write(record, options)
+    } catch {
+      if Files.exists(store.directory(record.id)) {
+        ContainerCleanup(installation).discard(record, volumes: true)
+        ContainerCleanup.emptyTrash(installation)
+      }
+      throw error.addingDiskRemedy()
+    }
     EventLog(installation).append([Event(container: record, "create")])
     return record.id
   }
@@ -68,8 +80,8 @@ public struct ContainerCreation {
       [Environment.defaultPath, "HOSTNAME=" + record.hostname],
       options.terminal ? ["TERM=xterm"] : [], config.env, options.environment,
     ])
-    let directory =
-      options.workingDirectory ?? (config.workingDir.isEmpty ? "/" : config.workingDir)
+    // What an image says is taken from the container's root, whatever it looks like (row 19).
+    let directory = options.workingDirectory ?? MountRequest.rooted(config.workingDir)
     guard directory.hasPrefix("/") else {
       throw Failure(
         .invalid, "run", "--workdir=\(directory)", reason: "it is not an absolute path")
@@ -83,6 +95,9 @@ public struct ContainerCreation {
     record.stopSignal = try stopSignal(options.stopSignal ?? config.stopSignal ?? "SIGTERM")
     options.health = options.health.merged(over: HealthOptions(config.healthcheck))
     record.hasHealthTest = options.health.isActive
+    options.mounts = try MountResolution(
+      store: ContainerStore(installation), options: options, config: config
+    ).mounts()
     copyOptions(into: &record)
     return record
   }
@@ -124,6 +139,7 @@ public struct ContainerCreation {
     record.binds = options.mounts.filter { $0.kind == .bind }.map {
       "\($0.source):\($0.target)" + ($0.readOnly ? ":ro" : "")
     }
+    record.volumes = options.mounts.filter { $0.kind == .volume }.map { MountedVolume($0).text }
     record.tmpfs = options.mounts.filter { $0.kind == .tmpfs }.map(\.target)
   }
 }

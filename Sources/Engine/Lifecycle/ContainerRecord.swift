@@ -72,7 +72,7 @@ public struct ContainerRecord: Sendable, Equatable {
   public var entrypointCount = 0
   /// Whether ``RunOptions/health`` has a test; what it says stands in a file of its own.
   public var hasHealthTest = false
-  /// Paths in the container with an anonymous volume, and all its volumes by "name:target".
+  /// Its volumes, each as ``MountedVolume`` reads it.
   public var volumes: [String] = []
   /// The process that made it: while that lives, the container is about to start.
   var creator: ProcessIdentity?

@@ -80,7 +80,7 @@ public struct ContainerRemoval {
       try? group.kill()
       try? group.remove()
     }
-    ContainerCleanup(installation).discard(record)
+    ContainerCleanup(installation).discard(record, volumes: volumes)
     EventLog(installation).append([Event(container: record, "destroy")])
   }
 

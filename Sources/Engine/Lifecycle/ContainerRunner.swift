@@ -68,14 +68,16 @@ struct ContainerRunner: ~Copyable {
     trace.mark("spawn")
     if defersLimits { try cgroup.setInitialLimits(resources) }
     trace.mark("limits")
-    if isNew { try createRecord() }
+    if isNew { try createRecord() } else { try volumes.make() }
+    try volumes.fill(from: image)
     trace.mark("record")
     let bridge = try reserveAddress()
     trace.mark("address")
     try ContainerFiles(bundle: bundle, options: options, hostname: record.hostname)
       .write(address: lease?.address, gateway: lease?.gateway)
     let spec = try SpecBuilder(
-      options: options, record: record, bundle: bundle, ownNetwork: ownNetwork
+      options: options, record: record, bundle: bundle, ownNetwork: ownNetwork,
+      volumes: installation.volumes
     ).build()
     trace.mark("spec")
     try launch.send(try plan(for: spec, cgroup))
@@ -99,7 +101,8 @@ struct ContainerRunner: ~Copyable {
     try launch.waitForExec()
     trace.mark("exec")
     let created = isNew ? [Event(container: record, "create")] : []
-    EventLog(installation).append(created + [Event(container: record, "start")])
+    EventLog(installation).append(
+      created + volumes.mountEvents + [Event(container: record, "start")])
     trace.add(launch.timings)
     let terminal = launch.takeTerminal()
     return StartedContainer(
@@ -131,9 +134,15 @@ struct ContainerRunner: ~Copyable {
   private var defersLimits: Bool { resources.cpu?.cpus == nil && resources.cpu?.mems == nil }
 
   private mutating func createRecord() throws(Failure) {
-    try store.create(&record, name: options.name, options: options)
+    var created = record
+    defer { record = created }
+    try volumes.make { () throws(Failure) in
+      try store.create(&created, name: options.name, options: options)
+    }
     try ContainerIDFile.write(record, options)
   }
+
+  private var volumes: ContainerVolumes { ContainerVolumes(installation, record, options) }
 
   // What the last run left: overlayfs marks its work directory (and refuses a volatile one), and the
   // user's stop is over.
@@ -247,7 +256,7 @@ struct ContainerRunner: ~Copyable {
     // A container that never came to exist is no record worth keeping when its name was refused or
     // the disk is full; docker keeps those whose command could not be started.
     if isNew, failure.code != .commandNotFound, failure.code != .notExecutable, !record.autoRemove {
-      cleanup.discard(record)
+      cleanup.discard(record, volumes: true)
     }
     cleanup.deleteDiscarded(record.id)
   }

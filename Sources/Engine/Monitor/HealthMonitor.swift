@@ -23,12 +23,13 @@ struct HealthMonitor: ~Copyable {
   }
 
   /// Begins to test, when there is a test.
-  mutating func begin(started: Timestamp) {
+  ///
+  /// - Parameter started: when the command was started, by the clock that never jumps.
+  mutating func begin(started: UInt64) {
     guard let record = try? store.read(id), record.hasHealthTest else { return }
     options = store.options(of: record).health.resolved
     guard options.isActive else { return }
-    let age = max(0, Timestamp.now.nanoseconds - started.nanoseconds)
-    containerStart = Timestamp.monotonic - UInt64(age)
+    containerStart = started
     state = store.health(of: id)
     try? store.write(state, of: id)
     due = Timestamp.monotonic + pause

@@ -17,6 +17,7 @@ enum MonitorHandover {
     text.add("id", loop.id)
     text.add("pid", loop.pid)
     text.add("started", loop.started.nanoseconds)
+    text.add("started-monotonic", loop.startedMonotonic)
     text.add("restarts", loop.restarts)
     text.add("quick-restarts", loop.quickRestarts)
     if loop.streams.isTerminal { text.add("terminal", "1") }
@@ -64,6 +65,7 @@ enum MonitorHandover {
       listener: ListeningSocket(listener),
       signals: try SignalReader(MonitorLoop.watchedSignals))
     loop.started = Timestamp(nanoseconds: text.number("started") ?? 0)
+    loop.startedMonotonic = text.number("started-monotonic") ?? loop.startedMonotonic
     loop.restarts = text.number("restarts") ?? 0
     loop.quickRestarts = text.number("quick-restarts") ?? 0
     return loop

@@ -96,14 +96,18 @@ extension MonitorLoop {
     while signals.next() != nil {
       guard !isLeaving else { continue }
       isLeaving = true
-      if hasChild { askToEnd() }
+      if hasChild { askToEnd(by: "its monitor, which was asked to end") }
     }
   }
 
   /// Sends the command its stop signal, and SIGKILL when its time is over.
-  private mutating func askToEnd() {
+  ///
+  /// - Parameter sender: noted for `explain`; nil where something else says it.
+  private mutating func askToEnd(by sender: String? = nil) {
     guard let record = try? store.read(id) else { return }
-    Processes.signal(child, Signals.number(record.stopSignal) ?? Signal.terminate)
+    let signal = Signals.number(record.stopSignal) ?? Signal.terminate
+    if let sender { SignalNotes(store).add(id, signal, by: sender) }
+    Processes.signal(child, signal)
     let seconds = store.options(of: record).stopTimeout ?? 10
     if seconds >= 0 { killAt = Timestamp.monotonic + UInt64(seconds) * 1_000_000_000 }
     // A frozen process gets a signal when it goes on.

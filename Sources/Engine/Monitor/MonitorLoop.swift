@@ -9,8 +9,10 @@ struct MonitorLoop: ~Copyable {
   /// The container's first process, by pidfd; -1 between two runs.
   var child: Descriptor
   let pid: Int32
-  /// When the command was started.
+  /// When the command was started, by the host's clock, which may jump.
   var started = Timestamp.now
+  /// The same by the clock that never does.
+  var startedMonotonic = Timestamp.monotonic
   var streams: MonitorStreams
   let listener: ListeningSocket
   let signals: SignalReader
@@ -85,7 +87,7 @@ struct MonitorLoop: ~Copyable {
   ///
   /// - Returns: the process's exit status.
   mutating func run() -> Int32 {
-    health.begin(started: started)
+    health.begin(started: startedMonotonic)
     while true {
       var watches = interests()
       _ = try? Watch.wait(&watches, milliseconds: timeout())
@@ -160,7 +162,7 @@ struct MonitorLoop: ~Copyable {
   mutating func decide(_ status: StatusFile, _ record: ContainerRecord, _ ending: ContainerEnd) {
     let policy = store.options(of: record).restart
     let isStopped = store.isStopped(id) || isLeaving
-    let ranWell = Timestamp.now.seconds(since: started) >= 10
+    let ranWell = Timestamp.monotonic - startedMonotonic >= 10_000_000_000
     if ranWell { quickRestarts = 0 }
     let restart =
       health.asksForRestart && !isStopped
@@ -243,7 +245,7 @@ struct MonitorLoop: ~Copyable {
     next.connections = connections
     self = next
     if connections.isEmpty { MonitorHandover.execute(&self) }
-    health.begin(started: self.started)
+    health.begin(started: startedMonotonic)
   }
 
   private mutating func failedToStart(_ failure: Failure) {
