@@ -253,7 +253,7 @@ struct MonitorLoop: ~Copyable {
     restarts += 1
     quickRestarts += 1
     // The time that it waited is none that it ran.
-    started = .now
+    startedMonotonic = Timestamp.monotonic
     var status = StatusFile()
     status.started = started
     status.finished = .now
