@@ -56,7 +56,11 @@ struct ClientSession: ~Copyable {
   }
 
   private func end() throws(Failure) -> Int32? {
-    guard let last = try monitor.receive() else { throw ClientSession.monitorGone }
+    // A monitor that ends with something of this side's unread resets the connection, and the kernel
+    // reports that once (as no message) before it hands out what was sent earlier (unix(7)).
+    var message = try monitor.receive()
+    if message == nil { message = try monitor.receive() }
+    guard let last = message else { throw ClientSession.monitorGone }
     switch try MonitorMessage(last.bytes) {
     case .exited(let code): return code
     case .failed(let failure): throw failure

@@ -46,7 +46,9 @@ public struct ContainerAttach {
     ThisProcess.handle(Signal.pipe, ignoring: true)
     let signals = try SignalReader(Signals.catchable)
     try socket.send(MonitorMessage.attach.bytes)
-    guard let answer = try socket.receive() else { throw ClientSession.monitorGone }
+    guard let answer = try socket.receive() else {
+      throw Failure(.inUse, "attach to", text, reason: "it has just ended")
+    }
     let descriptor = answer.descriptors.first.map { $0 } ?? -1
     let input: ClientInput
     switch try MonitorMessage(answer.bytes) {

@@ -14,11 +14,12 @@ struct ContainerGroup: CommandGroup {
       Each but prune is the command of the same name without "container" in front; ls is ps.
       """,
     subcommands: [
-      AttachCommand.self, CreateCommand.self, ExecCommand.self, ContainerInspectCommand.self,
+      AttachCommand.self, CommitCommand.self, CpCommand.self, CreateCommand.self,
+      DiffCommand.self, ExecCommand.self, ExportCommand.self, ContainerInspectCommand.self,
       KillCommand.self, LogsCommand.self, ContainerLsCommand.self, PauseCommand.self,
-      ContainerPruneCommand.self, RenameCommand.self, RestartCommand.self, RmCommand.self,
-      RunCommand.self, StartCommand.self, StopCommand.self, UnpauseCommand.self,
-      UpdateCommand.self, WaitCommand.self,
+      PortCommand.self, ContainerPruneCommand.self, RenameCommand.self, RestartCommand.self,
+      RmCommand.self, RunCommand.self, StartCommand.self, StatsCommand.self, StopCommand.self,
+      TopCommand.self, UnpauseCommand.self, UpdateCommand.self, WaitCommand.self,
     ])
 }
 
