@@ -191,6 +191,7 @@ struct MonitorLoop: ~Copyable {
       connection.send(.exited(status.exitCode))
     }
     connections = []
+    settleClient()
   }
 
   // Tells the one who started the container that this run is over. One that reads slowly gets everything
