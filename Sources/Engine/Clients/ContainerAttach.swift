@@ -70,7 +70,14 @@ public struct ContainerAttach {
     let passes = passesInput && options.interactive
     guard descriptor >= 0 else { return ClientInput(pipe: nil) }
     let owned = Descriptor(owning: descriptor)
-    if isTerminal { return ClientInput(terminal: owned, isInteractive: passes, keys: keys) }
+    if isTerminal {
+      // As docker: a window that changes its size has a program draw its screen anew.
+      if var size = Terminal.size(of: 0) ?? Terminal.size(of: 1) {
+        (size.rows, size.columns) = (size.rows &+ 1, size.columns &+ 1)
+        Terminal.setSize(size, of: owned.raw)
+      }
+      return ClientInput(terminal: owned, isInteractive: passes, keys: keys)
+    }
     return passes ? ClientInput(pipe: owned) : ClientInput(pipe: nil)
   }
 }

@@ -90,6 +90,8 @@ struct MonitorPlan {
   var isDetached = false
   /// The reading end of a pipe for the container's input; -1 for none.
   var input: Int32 = -1
+  /// Where this process can be reached already, as its container has run before; -1 for nowhere yet.
+  var listener: Int32 = -1
 }
 
 /// A container whose command runs, as its client sees it.
