@@ -59,7 +59,8 @@ struct MonitorTests {
     try Files.claimDirectory(folder, mode: 0o755)
     try fixture.succeed(
       "run", "-d", "--network", "none", "--name", "again", "--restart", "always",
-      "-v", folder + ":/bound", "busybox", "sh", "-c", "echo run; sleep 0.5; exit 1")
+      "--mount", "type=bind,source=\(folder),target=/bound", "busybox", "sh", "-c",
+      "echo run; sleep 0.5; exit 1")
     let monitor = try fixture.monitor(of: "again")
     let waiter = try fixture.start("wait", "again")
     try Files.removeTree(folder)

@@ -136,6 +136,8 @@ extension MonitorStarter {
     _ store: ContainerStore, _ id: String, _ plan: MonitorPlan
   ) throws(Failure) -> ListeningSocket {
     if plan.listener >= 0 { return ListeningSocket(try Descriptor.duplicate(of: plan.listener)) }
+    // Announced before it is there: a sweep must not take it for a leftover.
+    try store.announce(id, by: ProcessIdentity(of: ThisProcess.id))
     return try ListeningSocket(directory: store.installation.runs, name: store.socketName(id))
   }
 
