@@ -49,7 +49,8 @@ enum MonitorLaunch {
         ? ClientInput(terminal: start.master.take(), isInteractive: interactive, keys: keys)
         : ClientInput(pipe: writer),
       output: .none, signals: signals, proxiesSignals: signalProxy)
-    if isTerminal { try session.tellReady() }
+    // A monitor whose container has ended at once may be gone: what it said is there.
+    if isTerminal { try? session.tellReady() }
     return try session.run()
   }
 
