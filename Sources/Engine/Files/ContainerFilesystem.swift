@@ -23,16 +23,21 @@ struct ContainerFilesystem: ~Copyable {
     let store = ContainerStore(installation)
     var lock: FileLock?
     var process = state.process
-    if process == nil {
+    // A container that is just starting runs soon, and the monitor of one that has just ended is gone soon;
+    // for that it needs the lock.
+    for _ in 0..<1000 where process == nil {
       lock = try store.lock(record.id)
       process = store.state(of: record).process
+      if process != nil || !store.mayBeAlive(record.id) { break }
+      lock = nil
+      pause(microseconds: 5000)
     }
     if let process {
       return ContainerFilesystem(
         root: Root(try ContainerRoot.open(of: process), name: record.name + ":"), isRunning: true,
         lock: nil)
     }
-    guard !store.mayBeAlive(record.id) else {
+    guard lock != nil else {
       throw Failure(
         .inUse, "open files of", record.name, reason: "it is about to start or has just ended",
         remedy: "try again")
