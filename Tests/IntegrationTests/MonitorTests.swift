@@ -149,4 +149,23 @@ struct MonitorTests {
     try fixture.succeed("rm", "still")
     try fixture.expectNoLeaks()
   }
+
+  @Test func aContainerBetweenTwoRunsIsStoppedAndRemovedForGood() throws {
+    let result = try fixture.shell(
+      #"""
+      for round in $(seq "$1"); do
+        "$MINIDOCK" run -d --network none --name short --restart always busybox \
+          sleep 0.0$((round % 4)) > /dev/null
+        sleep 0.0$(printf %02d $((round % 50)))
+        if [ $((round % 2)) = 0 ]; then
+          "$MINIDOCK" stop -t 0 short > /dev/null || echo "stop in round $round"
+          sleep 0.15
+          [ "$("$MINIDOCK" inspect -f '{{.State.Status}}' short)" = exited ] || echo "round $round"
+        fi
+        "$MINIDOCK" rm -f short > /dev/null || { echo "rm in round $round"; break; }
+      done
+      """#, "\(min(400, SecurityRows.rounds))", timeoutSeconds: 300)
+    #expect(result.output == "" && result.errors == "", "\(result)")
+    try fixture.expectNoLeaks()
+  }
 }

@@ -35,7 +35,8 @@ public struct ContainerRemoval {
       throw Failure(
         .inUse, "remove container", text, reason: "it is about to start", remedy: "try again")
     }
-    guard state.status.isInUse else {
+    // By force, also one whose monitor may be about to start it again.
+    guard state.status.isInUse || force && state.monitor?.isAlive == true else {
       return Pending(record: record, killed: nil, monitor: state.monitor)
     }
     guard force else {

@@ -46,7 +46,8 @@ public struct ContainerStop {
     let seconds = timeout ?? store.options(of: record).stopTimeout ?? 10
     let deadline =
       seconds < 0 ? nil : Timestamp.monotonic + UInt64(clamping: seconds) * 1_000_000_000
-    guard state.status.isInUse else {
+    // One that has ended may be about to be started again: its monitor has still to decide.
+    guard state.status.isInUse || state.monitor?.isAlive == true else {
       return Pending(record, monitor: nil, deadline: nil)
     }
     // Said before it is done: the monitor looks for it when the command has ended.
@@ -55,8 +56,8 @@ public struct ContainerStop {
       wake(record)
       return Pending(record, monitor: state.monitor, deadline: deadline)
     }
-    let handle = try Processes.open(pid: process.pid)
-    guard process.isAlive else {
+    guard let handle = try? Processes.open(pid: process.pid), process.isAlive else {
+      wake(record)
       return Pending(record, monitor: state.monitor, deadline: deadline)
     }
     SignalNotes(store).add(record.id, number, by: "minidock stop")
