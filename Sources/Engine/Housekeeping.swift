@@ -93,6 +93,9 @@ public struct Housekeeping {
         let pid = entry.split(separator: ".").dropLast().last.flatMap { Int32($0) }
         if pid.flatMap({ ProcessIdentity(of: $0) }) == nil { try Files.remove(path) }
       } else if entry.hasSuffix(".sock") || entry.hasSuffix(".paused") {
+        // Whoever starts a container again holds its lock.
+        let lock = (try? FileLock.tryAcquire(store.lockPath(id))) ?? nil
+        if lock == nil && Files.exists(store.directory(id)) { continue }
         if store.runFile(of: id) == nil, !store.mayBeAlive(id) { try Files.remove(path) }
       } else if entry.hasSuffix(".start") {
         if !store.mayBeAlive(id) { try Files.remove(path) }

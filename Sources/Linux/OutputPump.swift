@@ -11,6 +11,8 @@ public struct OutputPump: ~Copyable {
   private var source: Descriptor
   private let sourceIsPipe: Bool
   private var sink: Int32
+  /// The sink opened anew, when it is a terminal.
+  private var ownSink: Descriptor?
   private var sinkKind: FileStatus.Kind?
   /// Bytes in the log already but not yet at the reader.
   private var pending: [UInt8] = []
@@ -36,8 +38,20 @@ public struct OutputPump: ~Copyable {
   public init(source: consuming Descriptor, sink: Int32) {
     sourceIsPipe = FileStatus.kind(of: source.raw) == .fifo
     self.source = source
-    self.sink = sink
-    sinkKind = sink >= 0 ? FileStatus.kind(of: sink) : nil
+    let kind = sink >= 0 ? FileStatus.kind(of: sink) : nil
+    sinkKind = kind
+    var number = sink
+    if kind == .characterDevice {
+      // A terminal that takes a part only makes the writer wait for the rest, whatever poll has said. Not
+      // waiting is a matter of the open file, and this one is others' as well: so one of our own.
+      let flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+      let opened = clx_open(AT_FDCWD, "/proc/self/fd/\(sink)", flags, 0)
+      if opened >= 0 {
+        ownSink = Descriptor(owning: opened)
+        number = opened
+      }
+    }
+    self.sink = number
   }
 
   /// A stream that has ended.
@@ -56,6 +70,7 @@ public struct OutputPump: ~Copyable {
   /// Lets go of the reader; the log goes on.
   public mutating func dropSink() {
     sink = -1
+    ownSink = nil
     sinkKind = nil
     pending = []
     pendingOffset = 0

@@ -146,6 +146,9 @@ public struct StreamRelay: ~Copyable {
     return true
   }
 
+  /// Whether bytes are waiting for the target.
+  public var hasBacklog: Bool { !isFinished && (pendingOffset < pending.count || hasInput) }
+
   private var hasInput: Bool { Watch.hasInput(borrowedSource) }
 
   // A stream that fills its pipe gets a larger one: fewer switches between the two processes.

@@ -12,67 +12,12 @@ struct TerminalTests {
   init() throws {
     fixture = try MinidockFixture("terminal")
     try fixture.importBusybox()
-    try fixture.write("user.py", TerminalTests.user)
-  }
-
-  /// A user at a terminal of 33 rows and 101 columns: `start(words)`, `until(text)`, `type(bytes)`,
-  /// `resize`, `end()`; `cooked()` tells whether the terminal is in the mode that it began in.
-  private static let user = """
-    import fcntl, os, pty, select, signal, struct, sys, termios, time
-    seen = b''
-    mine, theirs = pty.openpty()
-    def size(rows, columns):
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
-    size(33, 101)
-    before = termios.tcgetattr(theirs)
-    def cooked(): return termios.tcgetattr(theirs) == before
-    def start(*words):
-        global pid
-        pid = os.fork()
-        if pid == 0:
-            os.setsid()
-            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-            for number in (0, 1, 2): os.dup2(theirs, number)
-            os.closerange(3, 100)
-            os.execv(os.environ['MINIDOCK'], ['minidock', *words])
-    def pump(seconds):
-        global seen
-        if select.select([mine], [], [], seconds)[0]: seen += os.read(mine, 65536)
-    def until(text, seconds=15):
-        global seen
-        limit = time.time() + seconds
-        while text not in seen:
-            if time.time() > limit: sys.exit('no %r in %r' % (text, seen))
-            pump(0.05)
-        after = seen[seen.index(text) + len(text):]
-        seen = after
-        return after
-    def type(data): os.write(mine, data)
-    def end(seconds=15):
-        limit = time.time() + seconds
-        while True:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done: return os.waitstatus_to_exitcode(status)
-            if time.time() > limit:
-                os.kill(pid, signal.SIGKILL)
-                sys.exit('does not end: %r' % seen)
-            pump(0.02)
-    def check(holds, what):
-        if not holds: sys.exit('not so: %s; seen %r' % (what, seen))
-
-    """
-
-  /// Lets the user do something; what is wrong comes back as text.
-  private func user(_ script: String, _ arguments: String...) throws -> CommandResult {
-    let path = try fixture.write("script.py", TerminalTests.user + script)
-    return try fixture.shell(#"exec python3 "$@""#, path, timeoutSeconds: 60)
   }
 
   private func expectUser(
     _ script: String, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
-    let result = try user(script)
-    #expect(result.status == 0, "\(result.errors)", sourceLocation: sourceLocation)
+    try fixture.expectUser(script, sourceLocation: sourceLocation)
   }
 
   @Test func theCommandHasATerminalOfTheContainersOwn() throws {

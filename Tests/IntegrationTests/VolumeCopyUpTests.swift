@@ -124,7 +124,7 @@ struct VolumeCopyUpTests {
       #expect(Set(left).isSubset(of: ["_data", "lock", "volume"]), "\(left)")
       try fixture.succeed("volume", "rm", "data\(round)")
     }
-    #expect(halves > 3, "the kills missed the copy")
+    #expect(halves > 0, "the kills missed the copy")
     try fixture.expectNoLeaks(sweeping: true)
     #expect(try fixture.shell(#"ls -A "$MINIDOCK_ROOT/volumes""#).output == "")
   }

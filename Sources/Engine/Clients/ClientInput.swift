@@ -10,7 +10,18 @@ struct ClientInput: ~Copyable {
   private var keys: DetachKeys
   private var readsKeys: Bool
   private var isFull = false
+  private let isUsersTerminal: Bool
   private let raw: RawMode?
+
+  /// What came with the input.
+  enum Event {
+    /// Nothing out of the ordinary.
+    case nothing
+    /// The keys that leave the container.
+    case detachKeys
+    /// The user's terminal is gone.
+    case hangUp
+  }
 
   /// Into a pipe, which is closed at the input's end; nil passes nothing on.
   init(pipe: consuming Descriptor?) {
@@ -20,6 +31,7 @@ struct ClientInput: ~Copyable {
     terminal = -1
     keys = .none
     readsKeys = false
+    isUsersTerminal = false
     raw = nil
   }
 
@@ -31,6 +43,7 @@ struct ClientInput: ~Copyable {
     owned = terminal
     self.keys = keys
     readsKeys = isInteractive
+    isUsersTerminal = Terminal.isTerminal(0)
     raw = isInteractive ? RawMode(0) : nil
     copySize()
   }
@@ -45,24 +58,24 @@ struct ClientInput: ~Copyable {
   }
 
   /// Moves what there is.
-  ///
-  /// - Returns: true when the user has typed the keys that leave the container.
-  mutating func pump() -> Bool {
+  mutating func pump() -> Event {
     guard readsKeys else {
       relay.pump()
-      return false
+      return .nothing
     }
     isFull = !Watch.takesOutput(terminal)
-    guard !isFull, Watch.hasInput(0) else { return false }
+    guard !isFull, Watch.hasInput(0) else { return .nothing }
     guard let input = try? readSome(0, limit: 1024), !input.isEmpty else {
+      readsKeys = false
+      // A terminal in raw mode has no end of input but its own.
+      if isUsersTerminal { return .hangUp }
       // The end of a piped input is the terminal's end-of-file character.
       _ = write([4])
-      readsKeys = false
-      return false
+      return .nothing
     }
     let (passed, isDetached) = keys.filter(input[...])
     if !write(passed) { readsKeys = false }
-    return isDetached
+    return isDetached ? .detachKeys : .nothing
   }
 
   private func write(_ bytes: [UInt8]) -> Bool {

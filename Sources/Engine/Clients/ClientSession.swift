@@ -34,7 +34,7 @@ struct ClientSession: ~Copyable {
 
   /// Follows the container to its end, or until the user leaves.
   ///
-  /// - Returns: the command's exit status; 0 after the detach keys.
+  /// - Returns: the command's exit status; 0 after the detach keys; 129 when the user's terminal has gone.
   mutating func run() throws(Failure) -> Int32 {
     while true {
       var watches = [Watch(monitor.descriptor.raw), Watch(signals.descriptor.raw)]
@@ -42,8 +42,12 @@ struct ClientSession: ~Copyable {
       if let interest = output.interest { watches.append(interest) }
       try Watch.wait(&watches)
       try output.pump()
-      if input.pump() { return leave() }
-      passSignals()
+      switch input.pump() {
+      case .nothing: break
+      case .detachKeys: return leave()
+      case .hangUp: return hangUp()
+      }
+      if passSignals() { return hangUp() }
       if watches[0].isReady, let code = try end() {
         try output.pump()
         return code
@@ -52,7 +56,11 @@ struct ClientSession: ~Copyable {
   }
 
   private func end() throws(Failure) -> Int32? {
-    guard let last = try monitor.receive() else { throw ClientSession.monitorGone }
+    // A monitor that ends with something of this side's unread resets the connection, and the kernel
+    // reports that once (as no message) before it hands out what was sent earlier (unix(7)).
+    var message = try monitor.receive()
+    if message == nil { message = try monitor.receive() }
+    guard let last = message else { throw ClientSession.monitorGone }
     switch try MonitorMessage(last.bytes) {
     case .exited(let code): return code
     case .failed(let failure): throw failure
@@ -69,13 +77,23 @@ struct ClientSession: ~Copyable {
     return 0
   }
 
-  private func passSignals() {
+  // As with docker a container with a terminal goes on without its user's.
+  private func hangUp() -> Int32 {
+    try? monitor.send(MonitorMessage.leave.bytes)
+    return 128 + Signal.hangup
+  }
+
+  // True when the user's terminal has gone.
+  private func passSignals() -> Bool {
     while let (signal, _) = signals.next() {
       if signal == Signal.windowChange && input.hasTerminal {
         input.copySize()
+      } else if signal == Signal.hangup && input.hasTerminal {
+        return true
       } else if proxiesSignals {
         _ = try? Processes.signal(process, signal)
       }
     }
+    return false
   }
 }

@@ -46,7 +46,9 @@ public struct ContainerAttach {
     ThisProcess.handle(Signal.pipe, ignoring: true)
     let signals = try SignalReader(Signals.catchable)
     try socket.send(MonitorMessage.attach.bytes)
-    guard let answer = try socket.receive() else { throw ClientSession.monitorGone }
+    guard let answer = try socket.receive() else {
+      throw Failure(.inUse, "attach to", text, reason: "it has just ended")
+    }
     let descriptor = answer.descriptors.first.map { $0 } ?? -1
     let input: ClientInput
     switch try MonitorMessage(answer.bytes) {
@@ -68,7 +70,14 @@ public struct ContainerAttach {
     let passes = passesInput && options.interactive
     guard descriptor >= 0 else { return ClientInput(pipe: nil) }
     let owned = Descriptor(owning: descriptor)
-    if isTerminal { return ClientInput(terminal: owned, isInteractive: passes, keys: keys) }
+    if isTerminal {
+      // As docker: a window that changes its size has a program draw its screen anew.
+      if var size = Terminal.size(of: 0) ?? Terminal.size(of: 1) {
+        (size.rows, size.columns) = (size.rows &+ 1, size.columns &+ 1)
+        Terminal.setSize(size, of: owned.raw)
+      }
+      return ClientInput(terminal: owned, isInteractive: passes, keys: keys)
+    }
     return passes ? ClientInput(pipe: owned) : ClientInput(pipe: nil)
   }
 }

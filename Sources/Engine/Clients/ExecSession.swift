@@ -23,11 +23,15 @@ struct ExecSession: ~Copyable {
       var watched = streams.interests
       watched.append(Watch(signals.descriptor.raw))
       if status == nil { watched.append(Watch(child.handle.raw)) }
-      // What it left running may hold its output open: docker waits for the process alone.
+      // What it left running may hold its output open, which docker waits for in vain. But what it has
+      // printed itself a slow reader must get.
       let isAnything = try Watch.wait(&watched, milliseconds: status == nil ? -1 : 100)
-      if status != nil && !isAnything { return status! }
+      if let status, !isAnything, !streams.hasBacklog { return status }
       streams.pump()
-      while let (signal, _) = signals.next() { Processes.signal(child.handle, signal) }
+      while let (signal, _) = signals.next() {
+        if let status, signal != Signal.windowChange { return status }
+        Processes.signal(child.handle, signal)
+      }
       if status == nil {
         status = try Processes.wait(pidfd: child.handle, hang: false)
         // Nobody reads the input any more.
@@ -55,7 +59,8 @@ struct ExecTerminalSession: ~Copyable {
     self.signals = signals
   }
 
-  /// Runs until the process has ended; nil when the user has left by the detach keys.
+  /// Runs until the process has ended; nil when the user has left by the detach keys, or the user's terminal
+  /// has gone.
   mutating func run() throws(Failure) -> ExitStatus? {
     var isOpen = true
     while true {
@@ -65,13 +70,18 @@ struct ExecTerminalSession: ~Copyable {
       if let interest = input.interest { watched.append(interest) }
       try Watch.wait(&watched)
       if isOpen { isOpen = copyOutput() }
-      if input.pump() {
+      switch input.pump() {
+      case .nothing: break
+      case .detachKeys:
         Console.errorRaw("\r\nread escape sequence\r\n")
         return nil
+      case .hangUp: return nil
       }
       while let (signal, _) = signals.next() {
         if signal == Signal.windowChange {
           input.copySize()
+        } else if signal == Signal.hangup {
+          return nil
         } else {
           Processes.signal(child.handle, signal)
         }
@@ -141,6 +151,9 @@ struct StandardStreams: ~Copyable {
   }
 
   var isDrained: Bool { output.isFinished && errors.isFinished }
+
+  /// Whether output is waiting for its reader.
+  var hasBacklog: Bool { output.hasBacklog || errors.hasBacklog }
 
   mutating func pump() {
     output.pump()

@@ -149,7 +149,8 @@ struct ContainerRunner: ~Copyable {
   private func prepareAnew() throws(Failure) {
     try Files.removeTree(bundle + "/work")
     try Files.claimDirectory(bundle + "/work", mode: 0o755)
-    store.setStopped(record.id, false)
+    // A stop that came while the monitor began to start it again is still to be obeyed.
+    if !isRestart { store.setStopped(record.id, false) }
     try? Files.remove(bundle + "/health")
     try? Files.remove(store.pausedPath(record.id))
   }
@@ -239,6 +240,13 @@ struct ContainerRunner: ~Copyable {
       try? cgroup.remove()
     }
     defer { store.withdraw(record.id) }
+    if isRestart {
+      // Its monitor lives and decides what comes next: the run file has to go on naming it.
+      if options.network == .bridge {
+        try? installation.networkHost().release(owner: record.id)
+      }
+      return
+    }
     guard Files.exists(bundle + "/record") else { return }
     var status = StatusFile()
     status.restarts = restarts

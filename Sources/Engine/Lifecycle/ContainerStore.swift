@@ -155,6 +155,9 @@ public struct ContainerStore: Sendable {
   /// link that names the process, so that nobody takes what is half made for leftovers.
   func announce(_ id: String, by process: ProcessIdentity?) throws(Failure) {
     let text = process?.field ?? "0 0"
+    if try SymbolicLinks.claim(startPath(id), text) { return }
+    // What a killed starter left.
+    try Files.remove(startPath(id))
     _ = try SymbolicLinks.claim(startPath(id), text)
   }
 

@@ -57,8 +57,15 @@ struct HealthMonitor: ~Copyable {
   ///
   /// - Returns: what is to be done with a container that has just become unhealthy; nil otherwise.
   mutating func step() -> HealthOptions.Action? {
+    guard let due, probe != nil || due <= Timestamp.monotonic else { return nil }
+    if Files.exists(store.pausedPath(id)) {
+      // A frozen command answers nothing; docker does not test one either.
+      probe?.kill()
+      probe = nil
+      self.due = Timestamp.monotonic + pause
+      return nil
+    }
     if probe != nil { return check() }
-    guard let due, due <= Timestamp.monotonic else { return nil }
     probe = HealthProbe(store: store, id: id, command: options.command)
     self.due = Timestamp.monotonic + UInt64(options.timeout)
     if probe == nil {
@@ -172,7 +179,8 @@ final class HealthProbe {
 
   // More than docker's 4096 bytes are read and dropped: the test must not wait for a reader.
   private func readOutput() {
-    while !pipeEnded && Watch.hasInput(pipe.raw) {
+    // Not until it is empty: a test that prints without end must not keep the monitor from all else.
+    for _ in 0..<16 where !pipeEnded && Watch.hasInput(pipe.raw) {
       guard let bytes = try? readSome(pipe.raw, limit: 16 << 10), !bytes.isEmpty else {
         pipeEnded = true
         return

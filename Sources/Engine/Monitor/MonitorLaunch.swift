@@ -49,7 +49,8 @@ enum MonitorLaunch {
         ? ClientInput(terminal: start.master.take(), isInteractive: interactive, keys: keys)
         : ClientInput(pipe: writer),
       output: .none, signals: signals, proxiesSignals: signalProxy)
-    if isTerminal { try session.tellReady() }
+    // A monitor whose container has ended at once may be gone: what it said is there.
+    if isTerminal { try? session.tellReady() }
     return try session.run()
   }
 
@@ -90,6 +91,8 @@ struct MonitorPlan {
   var isDetached = false
   /// The reading end of a pipe for the container's input; -1 for none.
   var input: Int32 = -1
+  /// Where this process can be reached already, as its container has run before; -1 for nowhere yet.
+  var listener: Int32 = -1
 }
 
 /// A container whose command runs, as its client sees it.

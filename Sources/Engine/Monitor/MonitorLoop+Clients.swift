@@ -5,11 +5,12 @@ extension MonitorLoop {
   // MARK: - The process that started the container
 
   /// Tells the starter that the command runs.
-  mutating func greet(_ client: borrowing MessageSocket, trace: [String]) throws(Failure) {
+  mutating func greet(_ client: consuming MessageSocket, trace: [String]) {
     let descriptors = streams.isTerminal ? [streams.input.raw] : []
-    try client.send(
+    // One that was killed meanwhile has left: the closed connection tells that next.
+    try? client.send(
       MonitorMessage.started(process, trace: trace).bytes, descriptors: descriptors)
-    self.client = MonitorConnection(MessageSocket(try client.descriptor.duplicate()))
+    self.client = MonitorConnection(client)
     isClientReady = !streams.isTerminal
   }
 
@@ -54,12 +55,19 @@ extension MonitorLoop {
       }
       switch message(from: connection) {
       case .wait?:
+        if let end {
+          connection.send(.exited(end.exitCode))
+          continue
+        }
         connection.waits = true
         kept.append(connection)
       case .attach?:
         if answerAttach(connection) { kept.append(connection) }
-      // That it came is all there is to it: the loop looks whether the container was stopped.
-      case .wake?: kept.append(connection)
+      case .wake?:
+        // While the container waits to be started again, the loop looks whether it was stopped. It may
+        // have been started in between: then whoever stopped it has found no process to signal.
+        kept.append(connection)
+        if hasChild, killAt == nil, store.isStopped(id) { askToEnd() }
       default: continue
       }
     }
@@ -86,15 +94,25 @@ extension MonitorLoop {
   /// has not said that it should stay stopped.
   mutating func takeSignals() {
     while signals.next() != nil {
-      guard !isLeaving, let record = try? store.read(id) else { continue }
+      guard !isLeaving else { continue }
       isLeaving = true
-      guard hasChild else { continue }
-      SignalNotes(store).add(
-        id, Signals.number(record.stopSignal) ?? Signal.terminate,
-        by: "its monitor, which was asked to end")
-      Processes.signal(child, Signals.number(record.stopSignal) ?? Signal.terminate)
-      let seconds = store.options(of: record).stopTimeout ?? 10
-      if seconds >= 0 { killAt = Timestamp.monotonic + UInt64(seconds) * 1_000_000_000 }
+      if hasChild { askToEnd(by: "its monitor, which was asked to end") }
+    }
+  }
+
+  /// Sends the command its stop signal, and SIGKILL when its time is over.
+  ///
+  /// - Parameter sender: noted for `explain`; nil where something else says it.
+  private mutating func askToEnd(by sender: String? = nil) {
+    guard let record = try? store.read(id) else { return }
+    let signal = Signals.number(record.stopSignal) ?? Signal.terminate
+    if let sender { SignalNotes(store).add(id, signal, by: sender) }
+    Processes.signal(child, signal)
+    let seconds = store.options(of: record).stopTimeout ?? 10
+    if seconds >= 0 { killAt = Timestamp.monotonic + UInt64(seconds) * 1_000_000_000 }
+    // A frozen process gets a signal when it goes on.
+    if store.state(of: record).status == .paused {
+      try? ContainerPause(store.installation).thaw(record)
     }
   }
 
@@ -107,11 +125,8 @@ extension MonitorLoop {
     case .kill?:
       Processes.signal(child, Signal.kill)
     case .stop?, .restart?:
-      guard let record = try? store.read(id) else { return }
       if health.asksForRestart == false { store.setStopped(id, true) }
-      Processes.signal(child, Signals.number(record.stopSignal) ?? Signal.terminate)
-      let seconds = max(0, store.options(of: record).stopTimeout ?? 10)
-      killAt = Timestamp.monotonic + UInt64(seconds) * 1_000_000_000
+      askToEnd()
     }
   }
 }

@@ -32,6 +32,8 @@ struct MonitorLoop: ~Copyable {
   var killAt: UInt64?
   /// Whether this process was asked to end: the container is not started again.
   var isLeaving = false
+  /// The exit status that the client is told once it has taken all output.
+  var owed: Int32?
   /// How the container ended for good.
   var end: StatusFile?
 
@@ -91,6 +93,7 @@ struct MonitorLoop: ~Copyable {
       _ = try? Watch.wait(&watches, milliseconds: timeout())
       if isClientReady { streams.pump() }
       serveClient()
+      settleClient()
       serveConnections()
       takeSignals()
       testHealth()
@@ -113,7 +116,7 @@ struct MonitorLoop: ~Copyable {
 
   private func timeout() -> Int32 {
     var due: UInt64?
-    for moment in [restartAt, killAt, health.due] {
+    for moment in [owed == nil ? restartAt : nil, killAt, health.due] {
       guard let moment else { continue }
       due = min(due ?? moment, moment)
     }
@@ -143,9 +146,9 @@ struct MonitorLoop: ~Copyable {
   private mutating func settle(_ exit: ExitStatus) {
     guard let record = try? store.read(id) else {
       // Somebody has removed its directory by hand.
-      end = StatusFile()
-      end?.exitCode = exit.code
-      return
+      var status = StatusFile()
+      status.exitCode = exit.code
+      return finish(status)
     }
     let ending = ContainerEnd(
       installation: store.installation, record: record, started: started, restarts: restarts)
@@ -166,8 +169,7 @@ struct MonitorLoop: ~Copyable {
       || policy.restarts(exitCode: status.exitCode, restarts: restarts, stopped: isStopped)
     guard restart else {
       ending.finish(status)
-      try? Files.remove(store.installation.runs + "/" + store.socketName(id))
-      end = status
+      finish(status)
       return
     }
     try? store.write(status, of: id)
@@ -177,42 +179,53 @@ struct MonitorLoop: ~Copyable {
     try? store.write(run, of: id)
     let delay = RestartPolicy.delay(afterQuickRestarts: quickRestarts)
     restartAt = Timestamp.monotonic + UInt64(delay) * 1_000_000
-    tellClient(status.exitCode)
+    owed = status.exitCode
+    settleClient()
   }
 
-  /// Tells the one who started the container that this run is over.
-  mutating func tellClient(_ exitCode: Int32) {
-    client?.send(.exited(exitCode))
-    client = nil
+  // Whoever waits for the end is told at once; only the one who reads the output here has to take it first.
+  private mutating func finish(_ status: StatusFile) {
+    end = status
+    owed = status.exitCode
+    for connection in connections where connection.waits {
+      connection.send(.exited(status.exitCode))
+    }
+    connections = []
+    settleClient()
+  }
+
+  // Tells the one who started the container that this run is over. One that reads slowly gets everything
+  // first.
+  private mutating func settleClient() {
+    guard let owed, client == nil || streams.isDrained else { return }
+    self.owed = nil
+    guard let client else { return }
+    client.send(.exited(owed))
+    self.client = nil
     isClientReady = true
-    if streams.hasSink { streams.dropSinks { nil } }
+    streams.dropSinks { nil }
+    // What reads the client's output must see its end, although the container may run again.
+    MonitorProcess.silence([1, 2])
   }
 
-  private mutating func isOver() -> Bool {
-    guard let end else { return false }
-    // A client that reads slowly gets everything first.
-    if client != nil && !streams.isDrained { return false }
-    tellClient(end.exitCode)
-    for connection in connections where connection.waits { connection.send(.exited(end.exitCode)) }
-    return true
-  }
+  private func isOver() -> Bool { end != nil && owed == nil }
 
   // MARK: - Starting again
 
   private mutating func restartWhenDue() {
     guard let restartAt else { return }
     if isLeaving || store.isStopped(id) { return giveUp() }
-    guard restartAt <= Timestamp.monotonic else { return }
+    guard owed == nil, restartAt <= Timestamp.monotonic else { return }
     self.restartAt = nil
     do throws(Failure) {
       guard var runner = try ContainerStart.runner(store, id) else {
-        end = StatusFile()
-        return
+        return finish(StatusFile())
       }
       runner.restarts = restarts + 1
       runner.isRestart = true
       var plan = MonitorPlan()
       plan.isDetached = true
+      plan.listener = listener.descriptor.raw
       try begin(try MonitorStarter.start(&runner, store, plan))
     } catch {
       failedToStart(error)
@@ -237,12 +250,11 @@ struct MonitorLoop: ~Copyable {
   }
 
   private mutating func failedToStart(_ failure: Failure) {
-    guard let record = try? store.read(id) else {
-      end = StatusFile()
-      return
-    }
+    guard let record = try? store.read(id) else { return finish(StatusFile()) }
     restarts += 1
     quickRestarts += 1
+    // The time that it waited is none that it ran.
+    startedMonotonic = Timestamp.monotonic
     var status = StatusFile()
     status.started = started
     status.finished = .now
@@ -257,16 +269,12 @@ struct MonitorLoop: ~Copyable {
   // Stopped while it waited to be started again.
   private mutating func giveUp() {
     restartAt = nil
-    guard let record = try? store.read(id) else {
-      end = StatusFile()
-      return
-    }
+    guard let record = try? store.read(id) else { return finish(StatusFile()) }
     let bytes = (try? Files.read(store.directory(id) + "/status")) ?? nil
     let status = StatusFile(FieldText(parsing: bytes ?? []))
     let ending = ContainerEnd(
       installation: store.installation, record: record, started: started, restarts: restarts)
     ending.finish(status)
-    try? Files.remove(store.installation.runs + "/" + store.socketName(id))
-    end = status
+    finish(status)
   }
 }

@@ -25,18 +25,18 @@ public enum MonitorProcess {
       let trace = runner.trace.lines
       _ = consume runner
       if plan.isDetached {
-        try client.send(MonitorMessage.started(loop.process, trace: trace).bytes)
+        // One that was killed meanwhile is no reason to end the container.
+        try? client.send(MonitorMessage.started(loop.process, trace: trace).bytes)
         _ = consume client
         silence([0, 1, 2])
         // Nothing of the start is needed any more: a fresh process is a tenth of this one.
         MonitorHandover.execute(&loop)
       } else {
-        try loop.greet(client, trace: trace)
+        loop.greet(client, trace: trace)
         silence([0])
       }
       return loop.run()
     } catch {
-      try? Files.remove(installation.runs + "/" + store.socketName(id))
       try? client.send(MonitorMessage.failed(error).bytes)
       return 1
     }
@@ -101,10 +101,14 @@ enum MonitorStarter {
       }
       runner.record.name = record.name
     }
-    let listener = try ListeningSocket(
-      directory: store.installation.runs, name: store.socketName(id))
     var ends = try ContainerEnds(runner.options, plan)
-    var container = try runner.start(stdio: ends.given)
+    let listener = try listen(store, id, plan)
+    var container: StartedContainer
+    do throws(Failure) { container = try runner.start(stdio: ends.given) } catch {
+      // Only what was made here: a start that comes too late must not take a running container's.
+      if plan.listener < 0 { try? Files.remove(socketPath(store, id)) }
+      throw error
+    }
     _ = consume lock
     ends.close()
     let sink: (Int32) -> Int32 = { plan.isDetached ? -1 : $0 }
@@ -127,23 +131,46 @@ enum MonitorStarter {
 }
 
 extension MonitorStarter {
+  // A monitor stays reachable while its container is started again: who waits goes on waiting.
+  private static func listen(
+    _ store: ContainerStore, _ id: String, _ plan: MonitorPlan
+  ) throws(Failure) -> ListeningSocket {
+    if plan.listener >= 0 { return ListeningSocket(try Descriptor.duplicate(of: plan.listener)) }
+    // Announced before it is there: a sweep must not take it for a leftover.
+    try store.announce(id, by: ProcessIdentity(of: ThisProcess.id))
+    return try ListeningSocket(directory: store.installation.runs, name: store.socketName(id))
+  }
+
+  private static func socketPath(_ store: ContainerStore, _ id: String) -> String {
+    store.installation.runs + "/" + store.socketName(id)
+  }
+
   /// The lock of a container, once the monitor of its last run has written down the end.
   private static func settledLock(
     _ store: ContainerStore, _ id: String, isRestart: Bool
   ) throws(Failure) -> FileLock {
     for _ in 0..<2000 {
       let lock = try store.lock(id)
-      if isRestart { return lock }
-      guard let run = store.runFile(of: id), let monitor = run.monitor, monitor.isAlive,
-        run.process?.isAlive != true, !run.isRestarting
-      else { return lock }
+      if isRestart || !isBetweenSteps(store, id) { return lock }
       _ = consume lock
       pause(microseconds: 2000)
     }
     throw Failure(
       .inUse, "start container", String(id.prefix(12)),
-      reason: "the monitor of its last run does not end",
+      reason: "its monitor neither starts it nor writes down its end",
       remedy: "minidock rm -f removes the container")
+  }
+
+  // Whether it has ended and its monitor is about to write that down, or `run` has made its record and is
+  // about to start it.
+  private static func isBetweenSteps(_ store: ContainerStore, _ id: String) -> Bool {
+    if let run = store.runFile(of: id) {
+      return run.monitor?.isAlive == true && run.process?.isAlive != true && !run.isRestarting
+    }
+    guard let record = try? store.read(id), store.state(of: record).status == .created else {
+      return false
+    }
+    return store.mayBeAlive(id)
   }
 }
 
@@ -187,4 +214,7 @@ private struct ContainerEnds: ~Copyable {
     for number in Set(given) { ThisProcess.close(number) }
     given = []
   }
+
+  // A start that failed is tried again by the same process, for ever.
+  deinit { for number in Set(given) { ThisProcess.close(number) } }
 }
