@@ -82,7 +82,13 @@ public struct ImageImport {
   public func importArchive(
     _ path: String, name: Reference?, config: ImageConfig, comment: String
   ) throws(Failure) -> ImageRecord {
-    let image = try read(path, name: name, config: config, comment: comment)
+    let image: ImageRecord
+    do throws(Failure) {
+      image = try read(path, name: name, config: config, comment: comment)
+    } catch {
+      // Whichever meets the full disk first, the blob's writer or the decoder beside it.
+      throw error.addingDiskRemedy()
+    }
     let attributes = name.map { [("name", $0.familiar)] } ?? []
     EventLog(installation).append([
       Event(type: "image", "import", id: image.id.description, attributes)
