@@ -66,6 +66,9 @@ struct KillTests {
       let monitor = try fixture.monitor(of: "orphan")
       #expect(ProcessIdentity(of: pid) != nil)
       kill(monitor, SIGKILL)
+      try fixture.eventually("both have ended") {
+        ProcessIdentity(of: monitor) == nil && ProcessIdentity(of: pid) == nil
+      }
       // Nobody would know its end: it goes with its monitor, and the next command says so.
       let list = try fixture.minidock("ps", "-a", "--format", "{{.Names}} {{.State}}")
       #expect(list.output == "orphan exited\n")

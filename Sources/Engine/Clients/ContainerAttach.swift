@@ -45,7 +45,8 @@ public struct ContainerAttach {
     else { throw ClientSession.monitorGone }
     ThisProcess.handle(Signal.pipe, ignoring: true)
     let signals = try SignalReader(Signals.catchable)
-    try socket.send(MonitorMessage.attach.bytes)
+    // A monitor that is gone already answers nothing, which is said below.
+    try? socket.send(MonitorMessage.attach.bytes)
     guard let answer = try socket.receive() else {
       throw Failure(.inUse, "attach to", text, reason: "it has just ended")
     }

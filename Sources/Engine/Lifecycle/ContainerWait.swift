@@ -26,7 +26,13 @@ public struct ContainerWait {
         pause(microseconds: 2000)
         continue
       }
-      try socket.send(MonitorMessage.wait.bytes)
+      do throws(Failure) { try socket.send(MonitorMessage.wait.bytes) } catch
+        where error.errno == ErrorNumber.brokenPipe
+      {
+        // The monitor ended before it took the connection: what it wrote down says how.
+        pause(microseconds: 2000)
+        continue
+      }
       while let message = try socket.receive() {
         if case .exited(let code) = try MonitorMessage(message.bytes) { return code }
       }
