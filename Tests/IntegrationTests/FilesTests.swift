@@ -187,12 +187,12 @@ struct FilesTests {
       killed=0
       for round in $(seq 60); do
         "$MINIDOCK" commit -m $((round % 4)) box victim > /dev/null 2>&1 & pid=$!
-        sleep 0.$(printf %04d $((RANDOM % 900))); kill -9 $pid 2> /dev/null
+        sleep 0.$(printf %04d $((RANDOM % 400))); kill -9 $pid 2> /dev/null
         wait $pid 2> /dev/null; [ $? = 137 ] && killed=$((killed + 1))
       done
       echo $killed
       """#, timeoutSeconds: 200)
-    #expect((Int(result.output.trimmingLineFeeds) ?? 0) > 10, "\(result)")
+    #expect((Int(result.output.trimmingLineFeeds) ?? 0) > 3, "\(result)")
     try fixture.succeed("commit", "box", "victim")
     #expect(try fixture.run("victim", "sh", "-c", "wc -c < /big").output == "3000000\n")
     let whole = try fixture.shell(
