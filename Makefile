@@ -14,7 +14,7 @@ DEBIAN_PACKAGES := libarchive-dev libcap-dev libmnl-dev libseccomp-dev libzstd-d
 # Everything but libc, libm and libmnl (which Debian has no archive of) is linked statically: a dynamic
 # Swift runtime and libarchive's shared library would cost each start more than the container does.
 STATIC_LIBS := stdc++ archive z zstd lzma bz2 lz4 acl cap seccomp
-SWIFT_FLAGS := -c release --product minidock --static-swift-stdlib --disable-local-rpath \
+SWIFT_FLAGS := -c release --static-swift-stdlib --disable-local-rpath \
   -Xlinker -L$(CURDIR)/$(BUILD)/lib $(foreach name,z zstd lzma bz2 lz4 acl,-Xlinker -l$(name)) -Xlinker -s -Xlinker --gc-sections \
   -Xswiftc -Xclang-linker -Xswiftc -no-pie -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
   -Xswiftc -use-ld=lld -Xlinker --no-export-dynamic -Xlinker --icf=safe
@@ -30,7 +30,8 @@ deps: ## Install the Debian packages that are missing
 	@Scripts/install-packages $(DEBIAN_PACKAGES)
 
 build: deps $(BUILD)/lib/.made ## Build the release executable
-	$(SWIFT) build $(SWIFT_FLAGS)
+	$(SWIFT) build $(SWIFT_FLAGS) --product minidock
+	$(SWIFT) build $(SWIFT_FLAGS) --product minidock-registry
 
 $(BUILD)/lib/.made:
 	@mkdir -p $(BUILD)/lib

@@ -13,6 +13,7 @@ let package = Package(
   name: "minidock",
   products: [
     .executable(name: "minidock", targets: ["minidock"]),
+    .executable(name: "minidock-registry", targets: ["minidock-registry"]),
     .library(name: "Engine", targets: ["Engine"]),
     .library(name: "Image", targets: ["Image"]),
     .library(name: "Runtime", targets: ["Runtime"]),
@@ -21,6 +22,8 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
     // The C boundary.
@@ -49,6 +52,17 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/CLI", swiftSettings: strict),
+
+    // A program of its own: HTTP, TLS and JSON of strangers, with threads and Foundation, stay out of the
+    // process that clones, and out of every other start.
+    .executableTarget(
+      name: "minidock-registry",
+      dependencies: [
+        "Linux",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "TOMLKit", package: "TOMLKit"),
+      ],
+      path: "Sources/Registry", swiftSettings: strict),
 
     // Tests/VM holds scripts, not a target: Tests/IntegrationTests drives it.
     .target(
