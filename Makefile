@@ -30,8 +30,8 @@ deps: ## Install the Debian packages that are missing
 	@Scripts/install-packages $(DEBIAN_PACKAGES)
 
 build: deps $(BUILD)/lib/.made ## Build the release executable
-	$(SWIFT) build $(SWIFT_FLAGS) --product minidock
-	$(SWIFT) build $(SWIFT_FLAGS) --product minidock-registry
+	$(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) --product minidock
+	$(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) --product minidock-registry
 
 $(BUILD)/lib/.made:
 	@mkdir -p $(BUILD)/lib
