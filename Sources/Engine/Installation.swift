@@ -59,6 +59,9 @@ public struct Installation: Sendable {
   /// The images of this installation.
   public func imageStore() throws(Failure) -> ImageStore { try ImageStore(root: root) }
 
+  /// The names of this installation's containers on its networks.
+  public var nameBook: NameBook { NameBook(folder: runRoot + "/names") }
+
   /// The host's side of this installation's networks.
   public func networkHost() -> NetworkHost { NetworkHost(stateRoot: root, runRoot: runRoot) }
 

@@ -141,6 +141,10 @@ public enum Files {
     if unlink(path) < 0 && Glibc.errno != ENOENT { throw .last("remove", path) }
   }
 
+  /// Removes a directory with nothing in it; false when it is not there or holds something.
+  @discardableResult
+  public static func removeEmptyDirectory(_ path: String) -> Bool { rmdir(path) == 0 }
+
   /// Removes a tree that minidock owns, whatever is in it, never following a link nor crossing into
   /// another file system; a tree that does not exist is no failure.
   public static func removeTree(_ path: String) throws(Failure) {

@@ -79,6 +79,12 @@ public enum ResolverFile {
     return Array(text.utf8)
   }
 
+  /// The servers that a resolv.conf names, in its order; none when it cannot be read.
+  static func servers(of path: String) -> [String] {
+    guard let content = try? Files.read(path, limit: 1 << 20) else { return [] }
+    return Parsed(content).servers
+  }
+
   private static func isReachable(_ server: String) -> Bool {
     IPv4Address(server).map { !$0.isLoopback && $0.value != 0 } ?? false
   }

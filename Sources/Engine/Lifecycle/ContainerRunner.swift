@@ -90,6 +90,8 @@ struct ContainerRunner: ~Copyable {
       // A child that has ended meanwhile had a reason of its own, which says more.
       throw launch.failureOfChild() ?? error
     }
+    // Before the command runs: its first question must be heard.
+    let names = try serveNames(pid: launch.child.pid)
     trace.mark("network")
     try launch.waitUntilReady()
     trace.mark("wait for root")
@@ -106,7 +108,7 @@ struct ContainerRunner: ~Copyable {
     trace.add(launch.timings)
     let terminal = launch.takeTerminal()
     return StartedContainer(
-      child: launch.intoChild(), terminal: terminal, record: record,
+      child: launch.intoChild(), terminal: terminal, names: names, record: record,
       started: run.started ?? .now)
   }
 
@@ -210,6 +212,12 @@ struct ContainerRunner: ~Copyable {
     try host.configure(netns: namespace.raw, lease: lease)
   }
 
+  private func serveNames(pid: Int32) throws(Failure) -> NameServerSockets? {
+    guard !installation.nameBook.networks(of: record.id).isEmpty else { return nil }
+    let namespace = try Descriptor.open("/proc/\(pid)/ns/net", .read)
+    return try NameServerSockets.open(inNamespaceOf: namespace.raw)
+  }
+
   private func writeSpec(_ spec: Spec) throws(Failure) {
     let file = try Descriptor.open(bundle + "/config.json", .create(mode: 0o600))
     try file.write(Array(spec.document.compact.utf8), object: "config.json")
@@ -269,6 +277,8 @@ struct StartedContainer: ~Copyable {
   var child: Child
   /// The master of its terminal.
   var terminal: Descriptor?
+  /// Where it asks for names; nil when none of its networks has any.
+  let names: NameServerSockets?
   let record: ContainerRecord
   let started: Timestamp
 }

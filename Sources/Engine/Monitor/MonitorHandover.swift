@@ -1,4 +1,5 @@
 import Linux
+import Net
 import Runtime
 
 /// A monitor executes minidock anew once its container runs.
@@ -68,6 +69,9 @@ enum MonitorHandover {
     loop.startedMonotonic = text.number("started-monotonic") ?? loop.startedMonotonic
     loop.restarts = text.number("restarts") ?? 0
     loop.quickRestarts = text.number("quick-restarts") ?? 0
+    if let datagrams = descriptor("name-datagrams"), let names = descriptor("name-listener") {
+      loop.serveNames(on: NameServerSockets(datagrams: datagrams, listener: names))
+    }
     return loop
   }
 }

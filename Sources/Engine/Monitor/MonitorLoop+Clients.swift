@@ -68,6 +68,7 @@ extension MonitorLoop {
         // have been started in between: then whoever stopped it has found no process to signal.
         kept.append(connection)
         if hasChild, killAt == nil, store.isStopped(id) { askToEnd() }
+        serveNamesWhenConnected()
       default: continue
       }
     }

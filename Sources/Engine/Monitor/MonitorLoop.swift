@@ -1,4 +1,5 @@
 import Linux
+import Net
 import Runtime
 
 /// What a monitor does while its container lives: waits for whatever happens and serves it. One thread,
@@ -22,6 +23,8 @@ struct MonitorLoop: ~Copyable {
   var isClientReady = true
   var connections: [MonitorConnection] = []
   var health: HealthMonitor
+  /// Answers the container's questions for names; nil where it has no network with names.
+  var names: NameServer?
   /// How often the restart policy has started the container.
   var restarts = 0
   /// How many of these came after less than ten seconds.
@@ -64,6 +67,7 @@ struct MonitorLoop: ~Copyable {
       listener: started.listener, signals: signals)
     self.started = since
     self.restarts = restarts
+    if let sockets = started.container.names { serveNames(on: sockets) }
   }
 
   var hasChild: Bool { child.raw >= 0 }
@@ -80,6 +84,8 @@ struct MonitorLoop: ~Copyable {
       ("child", child.raw), ("output", streams.output.sourceNumber),
       ("errors", streams.errors.sourceNumber), ("input", streams.input.raw),
       ("listener", listener.descriptor.raw),
+      ("name-datagrams", names?.descriptors.datagrams ?? -1),
+      ("name-listener", names?.descriptors.listener ?? -1),
     ]
   }
 
@@ -97,6 +103,7 @@ struct MonitorLoop: ~Copyable {
       serveConnections()
       takeSignals()
       testHealth()
+      names?.serve()
       reap()
       restartWhenDue()
       if isOver() { return 0 }
@@ -111,12 +118,13 @@ struct MonitorLoop: ~Copyable {
     if let client { watches.append(Watch(client.socket.descriptor.raw)) }
     for connection in connections { watches.append(Watch(connection.socket.descriptor.raw)) }
     watches += health.interests
+    if let names { watches += names.interests }
     return watches
   }
 
   private func timeout() -> Int32 {
     var due: UInt64?
-    for moment in [owed == nil ? restartAt : nil, killAt, health.due] {
+    for moment in [owed == nil ? restartAt : nil, killAt, health.due, names?.due] {
       guard let moment else { continue }
       due = min(due ?? moment, moment)
     }
@@ -140,6 +148,8 @@ struct MonitorLoop: ~Copyable {
     child = Descriptor(owning: -1)
     killAt = nil
     health.end()
+    // Its sockets would keep the network namespace.
+    names = nil
     settle(exit)
   }
 
@@ -244,6 +254,7 @@ struct MonitorLoop: ~Copyable {
     next.restarts = restarts
     next.quickRestarts = quickRestarts
     next.connections = connections
+    if let sockets = started.container.names { next.serveNames(on: sockets) }
     self = next
     if connections.isEmpty { MonitorHandover.execute(&self) }
     health.begin(started: startedMonotonic)

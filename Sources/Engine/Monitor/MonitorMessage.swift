@@ -12,7 +12,7 @@ import Linux
 ///        | ---- attach / wait ------------> |
 ///        | <------ attached (+ input) ----- |   or failed; the answer to attach
 ///        | <--------------------- exited -- |
-///        | ---- wake ---------------------> |   a user has stopped the container: look
+///        | ---- wake ---------------------> |   the container was stopped or connected: look
 enum MonitorMessage: Equatable {
   case started(ProcessIdentity, trace: [String])
   case failed(Failure)

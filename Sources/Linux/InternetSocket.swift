@@ -1,0 +1,173 @@
+import CLinux
+import Glibc
+
+/// An address and port that an internet socket is bound to or speaks with (ip(7), ipv6(7)).
+public struct SocketAddress: Sendable, Equatable {
+  /// A `sockaddr_in` or `sockaddr_in6`, as the kernel takes it.
+  fileprivate var bytes: [UInt8]
+
+  /// The address `text` (IPv4, or IPv6 with or without a zone) and a port; nil when it is neither.
+  public init?(_ text: String, port: UInt16) {
+    guard !text.utf8.contains(0) else { return nil }
+    var four = sockaddr_in()
+    if inet_pton(AF_INET, text, &four.sin_addr) == 1 {
+      four.sin_family = sa_family_t(AF_INET)
+      four.sin_port = port.bigEndian
+      bytes = withUnsafeBytes(of: four, Array.init)
+      return
+    }
+    let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+    var six = sockaddr_in6()
+    guard inet_pton(AF_INET6, String(parts[0]), &six.sin6_addr) == 1 else { return nil }
+    six.sin6_family = sa_family_t(AF_INET6)
+    six.sin6_port = port.bigEndian
+    if parts.count == 2 { six.sin6_scope_id = if_nametoindex(String(parts[1])) }
+    bytes = withUnsafeBytes(of: six, Array.init)
+  }
+
+  fileprivate init(bytes: [UInt8]) { self.bytes = bytes }
+
+  fileprivate var family: Int32 {
+    Int32(bytes.withUnsafeBytes { $0.loadUnaligned(as: sa_family_t.self) })
+  }
+
+  fileprivate func withPointer<Result>(
+    _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+  ) -> Result {
+    bytes.withUnsafeBytes {
+      body($0.assumingMemoryBound(to: sockaddr.self).baseAddress!, socklen_t($0.count))
+    }
+  }
+}
+
+/// A UDP or TCP socket that never waits: every call answers at once, and poll(2) (``Watch``) says when to
+/// try again.
+public struct InternetSocket: ~Copyable, Sendable {
+  /// The descriptor, for ``Watch`` and for keeping it at an exec.
+  public let descriptor: Descriptor
+
+  /// Takes over a socket that another program of this process has made with one of the calls below.
+  public init(adopting descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+  private static func open(_ family: Int32, _ type: __socket_type) throws(Failure) -> Descriptor {
+    Descriptor(
+      owning: try check("create", "internet socket") {
+        socket(family, Int32(type.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+      })
+  }
+
+  /// A UDP socket bound to an address, in the calling thread's network namespace.
+  ///
+  /// - Throws: bind(2)'s failure, EADDRINUSE when somebody has the port.
+  public static func datagrams(at address: SocketAddress) throws(Failure) -> InternetSocket {
+    let descriptor = try open(address.family, SOCK_DGRAM)
+    try bind(descriptor, address)
+    return InternetSocket(adopting: descriptor)
+  }
+
+  /// A TCP socket that listens at an address, in the calling thread's network namespace.
+  ///
+  /// - Throws: bind(2)'s failure, EADDRINUSE when somebody has the port.
+  public static func listening(at address: SocketAddress) throws(Failure) -> InternetSocket {
+    let descriptor = try open(address.family, SOCK_STREAM)
+    var on: Int32 = 1
+    setsockopt(descriptor.raw, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+    try bind(descriptor, address)
+    try check("listen", "internet socket") { listen(descriptor.raw, 16) }
+    return InternetSocket(adopting: descriptor)
+  }
+
+  /// A UDP socket of its own random port that hears nobody but `address`.
+  public static func datagrams(to address: SocketAddress) throws(Failure) -> InternetSocket {
+    let descriptor = try open(address.family, SOCK_DGRAM)
+    try check("connect", "internet socket") {
+      address.withPointer { connect(descriptor.raw, $0, $1) }
+    }
+    return InternetSocket(adopting: descriptor)
+  }
+
+  /// A TCP connection to `address` that is being made: when poll(2) says that it takes output, it is
+  /// there or has failed, and the next call says which.
+  public static func connecting(to address: SocketAddress) throws(Failure) -> InternetSocket {
+    let descriptor = try open(address.family, SOCK_STREAM)
+    let result = address.withPointer { connect(descriptor.raw, $0, $1) }
+    if result < 0 && Glibc.errno != EINPROGRESS { throw .last("connect", "internet socket") }
+    return InternetSocket(adopting: descriptor)
+  }
+
+  private static func bind(
+    _ descriptor: borrowing Descriptor, _ address: SocketAddress
+  ) throws(Failure) {
+    let raw = descriptor.raw
+    try check("bind", "internet socket") { address.withPointer { Glibc.bind(raw, $0, $1) } }
+  }
+
+  /// The next connection made to a listening socket; nil when there is none.
+  public func accept() -> InternetSocket? {
+    let number = clx_accept(descriptor.raw)
+    guard number >= 0 else { return nil }
+    _ = fcntl(number, F_SETFL, O_NONBLOCK)
+    return InternetSocket(adopting: Descriptor(owning: number))
+  }
+
+  /// The next datagram and its sender; nil when there is none. A longer one is cut at `limit` bytes.
+  public func receive(limit: Int) -> (bytes: [UInt8], sender: SocketAddress)? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    var count = -1
+    let bytes = [UInt8](unsafeUninitializedCapacity: limit) { space, filled in
+      count = withUnsafeMutablePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          recvfrom(descriptor.raw, space.baseAddress, space.count, 0, $0, &length)
+        }
+      }
+      filled = max(0, count)
+    }
+    guard count >= 0 else { return nil }
+    let sender = withUnsafeBytes(of: storage) { Array($0.prefix(Int(length))) }
+    return (bytes, SocketAddress(bytes: sender))
+  }
+
+  /// Sends a datagram; one that cannot be sent at once is lost, as it might be on its way.
+  public func send(_ bytes: [UInt8], to address: SocketAddress) {
+    _ = bytes.withUnsafeBytes { space in
+      address.withPointer {
+        sendto(descriptor.raw, space.baseAddress, space.count, Int32(MSG_NOSIGNAL), $0, $1)
+      }
+    }
+  }
+
+  /// What a call on a connection came to.
+  public enum Progress: Sendable, Equatable {
+    /// Bytes that were read.
+    case bytes([UInt8])
+    /// So many bytes were taken.
+    case wrote(Int)
+    /// Nothing now: wait with ``Watch``.
+    case notNow
+    /// The other side has ended, or the connection failed.
+    case ended
+  }
+
+  /// Reads at most `limit` bytes of a connection, or a datagram of a connected socket.
+  public func read(limit: Int) -> Progress {
+    var count = -1
+    let bytes = [UInt8](unsafeUninitializedCapacity: limit) { space, filled in
+      count = recv(descriptor.raw, space.baseAddress, space.count, 0)
+      filled = max(0, count)
+    }
+    if count > 0 { return .bytes(bytes) }
+    if count < 0 && (Glibc.errno == EAGAIN || Glibc.errno == EINTR) { return .notNow }
+    return .ended
+  }
+
+  /// Writes as many bytes as a connection takes, or one datagram.
+  public func write(_ bytes: ArraySlice<UInt8>) -> Progress {
+    let count = bytes.withUnsafeBytes {
+      Glibc.send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+    }
+    if count >= 0 { return .wrote(count) }
+    if Glibc.errno == EAGAIN || Glibc.errno == EINTR { return .notNow }
+    return .ended
+  }
+}
