@@ -23,6 +23,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
@@ -44,7 +46,8 @@ let package = Package(
       name: "Runtime", dependencies: ["Linux", "CCap", "CSeccomp"], swiftSettings: strict),
     .target(name: "Net", dependencies: ["Linux", "CMnl"], swiftSettings: strict),
     .target(
-      name: "Engine", dependencies: ["Image", "Runtime", "Net", "Linux"], swiftSettings: strict),
+      name: "Engine", dependencies: ["Image", "Runtime", "Net", "RegistryExchange", "Linux"],
+      swiftSettings: strict),
     .executableTarget(
       name: "minidock",
       dependencies: [
@@ -54,14 +57,22 @@ let package = Package(
       path: "Sources/CLI", swiftSettings: strict),
 
     // A program of its own: HTTP, TLS and JSON of strangers, with threads and Foundation, stay out of the
-    // process that clones, and out of every other start.
-    .executableTarget(
-      name: "minidock-registry",
+    // process that clones, and out of every other start. RegistryExchange is what the two say to each other.
+    .target(name: "RegistryExchange", dependencies: ["Linux"], swiftSettings: strict),
+    .target(
+      name: "RegistryClient",
       dependencies: [
-        "Linux",
+        "Linux", "RegistryExchange",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "minidock-registry", dependencies: ["Linux", "RegistryClient"],
       path: "Sources/Registry", swiftSettings: strict),
 
     // Tests/VM holds scripts, not a target: Tests/IntegrationTests drives it.
@@ -77,6 +88,10 @@ let package = Package(
       name: "EngineTests", dependencies: ["Engine", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "CLITests", dependencies: ["minidock", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "RegistryClientTests",
+      dependencies: ["RegistryClient", "RegistryExchange", "Linux", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "IntegrationTests", dependencies: ["TestSupport"], swiftSettings: strict),
   ],

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 
 #ifndef SYS_openat2
@@ -304,4 +305,26 @@ unsigned clx_decoder_syscalls(uint32_t *numbers, unsigned capacity) {
   unsigned count = sizeof allowed / sizeof *allowed;
   for (unsigned i = 0; i < count && i < capacity; i++) numbers[i] = allowed[i];
   return count;
+}
+
+// The numbers are the same on every architecture; older headers do not have them.
+int clx_landlock_abi(void) { return (int)syscall(444, NULL, 0, 1U); }
+int clx_landlock_create(uint64_t handled_files) {
+  struct { uint64_t files; } attributes = {handled_files};
+  return (int)syscall(444, &attributes, sizeof attributes, 0U);
+}
+int clx_landlock_allow(int ruleset, int path_fd, uint64_t access) {
+  struct {
+    uint64_t access;
+    int32_t parent;
+  } __attribute__((packed)) rule = {access, path_fd};
+  return (int)syscall(445, ruleset, 1 /* LANDLOCK_RULE_PATH_BENEATH */, &rule, 0U);
+}
+int clx_landlock_restrict(int ruleset) { return (int)syscall(446, ruleset, 0U); }
+
+int clx_drop_capabilities(void) {
+  for (int capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; capability++) {}
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct data[2] = {{0}};
+  return (int)syscall(SYS_capset, &header, data);
 }

@@ -168,6 +168,14 @@ int clx_limit(int resource, uint64_t value); // soft and hard; a lower hard limi
 unsigned clx_decoder_syscalls(uint32_t *numbers, unsigned capacity);
 uint32_t clx_audit_architecture(void);
 
+// landlock(7), Linux 5.13; restricting needs no_new_privs. The ABI is -1 where there is none.
+int clx_landlock_abi(void);
+int clx_landlock_create(uint64_t handled_files);
+int clx_landlock_allow(int ruleset, int path_fd, uint64_t access);
+int clx_landlock_restrict(int ruleset);
+// Empties all capability sets of this thread, and its bounding set.
+int clx_drop_capabilities(void);
+
 // Constants that reach Swift as no or as the wrong type.
 extern const unsigned long CLX_TIOCGPTPEER, CLX_TIOCSPTLCK, CLX_TIOCGPTN, CLX_TIOCSCTTY,
   CLX_TIOCGWINSZ, CLX_TIOCSWINSZ, CLX_NS_GET_NSTYPE;
