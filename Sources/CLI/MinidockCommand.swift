@@ -23,6 +23,8 @@ struct MinidockCommand: ParsableCommand {
       ExportCommand.self, CommitCommand.self, ImagesCommand.self, ImportCommand.self,
       InspectCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
       StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
+      PushCommand.self, LoginCommand.self, LogoutCommand.self,
+      SearchCommand.self,
     ] + groups)
 
   /// The words that stand for several commands.
@@ -72,6 +74,10 @@ struct MinidockCommand: ParsableCommand {
     case "top": TopCommand.self
     case "explain": ExplainCommand.self
     case "port": PortCommand.self
+    case "push": PushCommand.self
+    case "login": LoginCommand.self
+    case "logout": LogoutCommand.self
+    case "search": SearchCommand.self
     default: nil
     }
   }

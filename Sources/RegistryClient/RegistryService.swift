@@ -92,12 +92,13 @@ struct RegistryCalls: Sendable {
     domain == "docker.io" && purpose == .search ? "index.docker.io" : domain
   }
 
-  /// What name resolution and TLS read.
+  /// What name resolution and TLS read, and libdispatch: it traps when it cannot look up a thread's state,
+  /// as /proc/TID/stat. Other processes' secrets stay out of reach, as this one has no capabilities.
   private static let readable = [
     "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf",
     "/etc/services", "/etc/protocols", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl",
     "/etc/pki", "/etc/ca-certificates", "/run/systemd/resolve", "/run/resolvconf", "/run/nscd",
-    "/usr", "/lib", "/lib64", "/dev/null", "/dev/urandom", "/proc/self", "/proc/sys",
+    "/usr", "/lib", "/lib64", "/dev/null", "/dev/urandom", "/proc",
     "/sys/devices/system/cpu", "/sys/fs/cgroup",
   ]
 
