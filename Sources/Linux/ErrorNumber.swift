@@ -41,4 +41,14 @@ public enum ErrorNumber {
   public static let notPermitted = EPERM
   /// EDQUOT: disk quota exceeded.
   public static let quotaExceeded = EDQUOT
+  /// In use: an element with another value, a link, a device.
+  public static let busy = EBUSY
+  /// An address and port that somebody else has.
+  public static let addressInUse = EADDRINUSE
+  /// An address that is none of this host's.
+  public static let addressNotAvailable = EADDRNOTAVAIL
+  /// A family, protocol or operation that this kernel lacks.
+  public static let notSupported = EOPNOTSUPP
+  /// nf_tables: another transaction came first. The kernel's own number, which no header has.
+  public static let restart: Int32 = 85
 }

@@ -4,9 +4,6 @@ import Linux
 struct BridgeRecord: Equatable {
   /// The subnet, used again as long as it collides with nothing.
   var subnet: Subnet
-  /// The boot in which minidock turned IPv4 forwarding on (written before it does); nil when the
-  /// host was a router already.
-  var forwardingBoot: String?
   let device: String
   let table: String
 
@@ -17,8 +14,7 @@ struct BridgeRecord: Equatable {
     guard let subnet = text["subnet"].flatMap({ try? Subnet(parsing: $0) }), subnet.leasable > 0,
       let device = text["device"], let table = text["table"]
     else { return nil }
-    return BridgeRecord(
-      subnet: subnet, forwardingBoot: text["forwarding-boot"], device: device, table: table)
+    return BridgeRecord(subnet: subnet, device: device, table: table)
   }
 
   /// Replaces the record at `path`, durably.
@@ -27,7 +23,6 @@ struct BridgeRecord: Equatable {
     text.add("device", device)
     text.add("subnet", "\(subnet)")
     text.add("table", table)
-    text.add("forwarding-boot", forwardingBoot)
     try Files.makeDirectories(Files.parent(of: path))
     try Files.replace(path, with: text.bytes, durable: true)
   }
@@ -36,10 +31,6 @@ struct BridgeRecord: Equatable {
 /// What was found in place last: all that the quick check compares with the kernel.
 struct BridgeFound: Equatable {
   var network: BridgeNetwork
-  /// Whether the rules keep the rest of the host closed (`Ruleset.isClosed`).
-  var isClosed: Bool
-  /// The nf_tables transaction after which the rules were seen intact.
-  var generation: UInt32
 
   /// The state at `path`; nil when there is none that can be used.
   static func read(_ path: String) throws(Failure) -> BridgeFound? {
@@ -47,13 +38,12 @@ struct BridgeFound: Equatable {
     let text = FieldText(parsing: bytes)
     guard let device = text["device"], let index = text.number("index", as: Int32.self),
       let subnet = text["subnet"].flatMap({ try? Subnet(parsing: $0) }),
-      let mtu = text.number("mtu", as: Int.self),
-      let generation = text.number("generation", as: UInt32.self), let closed = text["closed"]
+      let mtu = text.number("mtu", as: Int.self)
     else { return nil }
     let network = BridgeNetwork(
       name: "bridge", device: device, index: index, subnet: subnet, gateway: subnet.gateway,
       mtu: mtu)
-    return BridgeFound(network: network, isClosed: closed == "true", generation: generation)
+    return BridgeFound(network: network)
   }
 
   /// Replaces the state at `path`.
@@ -63,8 +53,6 @@ struct BridgeFound: Equatable {
     text.add("index", network.index)
     text.add("subnet", "\(network.subnet)")
     text.add("mtu", network.mtu)
-    text.add("closed", isClosed ? "true" : "false")
-    text.add("generation", generation)
     try Files.makeDirectories(Files.parent(of: path))
     try Files.replace(path, with: text.bytes)
   }

@@ -58,6 +58,23 @@ public struct MACAddress: Sendable, Hashable, CustomStringConvertible {
   /// address passes to the next container, and two containers of one network never share it.
   public init(for address: IPv4Address) { bytes = [0x02, 0x6d] + address.octets }
 
+  /// An address by its six bytes; nil for another count.
+  public init?(bytes: [UInt8]) {
+    guard bytes.count == 6 else { return nil }
+    self.bytes = bytes
+  }
+
+  /// Parses "02:6d:0a:58:00:02".
+  public init?(_ text: some StringProtocol) {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let bytes = parts.compactMap { $0.utf8.count == 2 ? UInt8($0, radix: 16) : nil }
+    // A sign is no digit.
+    guard parts.count == 6, bytes.count == 6, !text.utf8.contains(UInt8(ascii: "+")) else {
+      return nil
+    }
+    self.bytes = bytes
+  }
+
   /// "02:6d:0a:58:00:02".
   public var description: String {
     let digits = Array("0123456789abcdef")

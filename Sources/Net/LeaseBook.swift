@@ -50,6 +50,11 @@ struct LeaseBook: Sendable {
     throw exhausted(subnet, isAlive)
   }
 
+  /// The address that an owner has or was about to take; nil when it has none.
+  func address(of owner: String) -> IPv4Address? {
+    SymbolicLinks.read(path(owner: owner)).flatMap { IPv4Address($0) }
+  }
+
   private func exhausted(_ subnet: Subnet, _ isAlive: (String) -> Bool) -> Failure {
     let leased = (try? Files.list(folder + "/by-address").count) ?? 0
     return Failure(

@@ -35,18 +35,22 @@ enum LinkMessages {
   /// Makes a veth pair: the host's end up and a port of the bridge with index `master`, the peer
   /// (down: the kernel refuses another way, ENOTCONN) directly in the namespace behind `netns`.
   ///
+  /// Its link group is known from its first moment on: a port in it is silent until the packet rules
+  /// know its addresses (`PortRules`).
+  ///
   /// One queue each way: by default the kernel makes, and shows in sysfs, one per processor. The
   /// host's end never gets an IPv6 address, nor the work of finding out that no other has it: that
   /// must be said before it is up, and cannot be said at its creation.
   static func addVethPair(
     host: String, peer: String, peerMAC: MACAddress, netns: Int32, master: Int32, mtu: Int,
-    to batch: inout MessageBatch
+    group: UInt32, to batch: inout MessageBatch
   ) {
     batch.begin(type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK)
     batch.fixed(link())
     batch.put(IFLA_IFNAME, host)
     batch.put(IFLA_MTU, UInt32(mtu))
     batch.put(IFLA_MASTER, UInt32(bitPattern: master))
+    batch.put(IFLA_GROUP, group)
     batch.put(IFLA_NUM_TX_QUEUES, UInt32(1))
     batch.put(IFLA_NUM_RX_QUEUES, UInt32(1))
     batch.nest(IFLA_LINKINFO) { info in

@@ -54,7 +54,7 @@ extension NetlinkConnection where Transport == KernelTransport {
   public static func netfilter() throws(Failure) -> NetlinkSocket {
     do throws(Failure) {
       return NetlinkSocket(try KernelTransport(bus: NETLINK_NETFILTER))
-    } catch { throw error.withRemedy(Ruleset.remedy) }
+    } catch { throw error.withRemedy(Firewall.remedy) }
   }
 
   /// A socket for links, addresses and routes of the namespace behind `descriptor`, an open

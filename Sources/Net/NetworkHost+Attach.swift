@@ -4,7 +4,7 @@ import Linux
 extension NetworkHost {
   /// The host's end of a container's veth pair: "veth" and the first 11 characters of its id, or of
   /// a digest of an id that has fewer or cannot be part of a link name.
-  static func hostLinkName(owner: String) -> String {
+  public static func hostLinkName(owner: String) -> String {
     let head = owner.utf8.prefix(11)
     let isPlain = head.allSatisfy { (48...57).contains($0) || (97...122).contains($0) }
     if head.count == 11 && isPlain { return "veth" + String(decoding: head, as: UTF8.self) }
@@ -37,7 +37,7 @@ extension NetworkHost {
       var batch = MessageBatch(capacity: 512)
       LinkMessages.addVethPair(
         host: name, peer: "eth0", peerMAC: lease.mac, netns: netns, master: network.index,
-        mtu: network.mtu, to: &batch)
+        mtu: network.mtu, group: portGroup, to: &batch)
       // EAFNOSUPPORT: this kernel has no IPv6 to be told about.
       try netlink.exchange(
         &batch, "create veth pair", name, tolerated: [ErrorNumber.noAddressFamily])

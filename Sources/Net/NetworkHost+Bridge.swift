@@ -4,59 +4,55 @@ import Linux
 extension NetworkHost {
   /// Makes sure that the bridge, IPv4 forwarding and the packet rules are in place, and returns the
   /// network. What is missing (never made, or deleted or flushed by somebody) is put in place, by
-  /// one process at a time; when nothing is, the cost is a file, two queries that take no lock of
-  /// the kernel's, and a sysctl.
+  /// one process at a time; when nothing is, the cost is a file, a query that takes no lock of the
+  /// kernel's, and a sysctl.
   ///
+  /// - Parameters:
+  ///   - checksRules: looks at the packet rules too, which a start does when it adds its container.
+  ///   - isAlive: whether an owner may still use its address.
+  ///   - report: told what another program had removed.
   /// - Throws: the kernel's refusals (EPERM without CAP_NET_ADMIN), ``Failure/Code/refused`` when
   ///   no subnet is free, ``Failure/Code/inUse`` when a link that is no bridge has the device's name.
-  public func ensureBridge() throws(Failure) -> BridgeNetwork {
-    if let found = try quickCheck() { return found.network }
+  public func ensureBridge(
+    checksRules: Bool = true, isAlive: (String) -> Bool = { _ in true },
+    report: (String) -> Void = { _ in }
+  ) throws(Failure) -> BridgeNetwork {
+    func quickly() throws(Failure) -> BridgeNetwork? {
+      guard let found = try quickCheck() else { return nil }
+      if checksRules, let notice = try firewall.check(isAlive: isAlive).notice { report(notice) }
+      return found.network
+    }
+    if let found = try quickly() { return found }
     try Files.makeDirectories(Files.parent(of: lockPath))
     let lock = try FileLock.acquire(lockPath)
     defer { _ = lock.raw }
     // Whoever had the lock has most likely put everything in place.
-    if let found = try quickCheck() { return found.network }
-    return try repair()
+    if let found = try quickly() { return found }
+    return try repair(isAlive, report)
   }
 
   /// What was found in place last, if it still is.
   private func quickCheck() throws(Failure) -> BridgeFound? {
-    guard var found = try BridgeFound.read(foundPath), found.network.device == device,
-      Forwarding.isOn
+    guard let found = try BridgeFound.read(foundPath), found.network.device == device,
+      Forwarding.isOn(.v4)
     else { return nil }
     var route = try NetlinkSocket.route()
-    guard route.isLive(found.network) else { return nil }
-    var netfilter = try NetlinkSocket.netfilter()
-    let generation = try netfilter.generation()
-    if generation == found.generation { return found }
-    // Somebody changed packet rules; not ours, it is to be hoped.
-    guard try netfilter.isIntact(ruleset(found.network.subnet, isClosed: found.isClosed)) else {
-      return nil
-    }
-    found.generation = generation
-    // Merely saves the next check its look at the rules.
-    try? found.write(foundPath)
-    return found
-  }
-
-  private func ruleset(_ subnet: Subnet, isClosed: Bool) -> Ruleset {
-    Ruleset(table: table, subnets: [subnet], bridges: [device], isClosed: isClosed)
+    return route.isLive(found.network) ? found : nil
   }
 
   /// Puts everything in place that is not. The caller holds the lock.
-  private func repair() throws(Failure) -> BridgeNetwork {
+  private func repair(
+    _ isAlive: (String) -> Bool, _ report: (String) -> Void
+  ) throws(Failure) -> BridgeNetwork {
     var route = try NetlinkSocket.route()
     var record = try BridgeRecord.read(recordPath)
     var refused: [Subnet] = []
     while true {
       let choice = try chooseSubnet(&route, recorded: record?.subnet, refused: refused)
       let subnet = choice.subnet
-      var wanted =
-        record ?? BridgeRecord(subnet: subnet, forwardingBoot: nil, device: device, table: table)
-      wanted.subnet = subnet
-      let boot = Processes.bootIdentity()
-      if !Forwarding.isOn { wanted.forwardingBoot = boot }
+      let wanted = BridgeRecord(subnet: subnet, device: device, table: table)
       // What is about to be changed on the host is recorded first.
+      try forwarding.prepare(.v4)
       if wanted != record { try wanted.write(recordPath) }
       record = wanted
       let network = try makeBridge(&route, subnet: subnet)
@@ -69,15 +65,31 @@ extension NetworkHost {
         refused.append(subnet)
         continue
       }
-      let isClosed = wanted.forwardingBoot == boot
-      let generation = try ensureRules(ruleset(subnet, isClosed: isClosed))
-      // Only now, when the rules hold: at no time does the host route for others.
-      if !Forwarding.isOn { try Forwarding.set(true) }
-      try Forwarding.turnOn(link: device)
-      let found = BridgeFound(network: network, isClosed: isClosed, generation: generation)
+      let known = FirewallNetwork(bridge: device, subnet: subnet, gateway: network.gateway)
+      if let notice = try open(known, isAlive: isAlive).notice { report(notice) }
+      let found = BridgeFound(network: network)
       try found.write(foundPath)
       return network
     }
+  }
+
+  /// Lets a network whose bridge exists reach out: packet rules first, then forwarding, so that the
+  /// host at no time routes for others (unless it did before). To be called whenever the bridge was
+  /// made or found changed; repeating it is no failure.
+  ///
+  /// - Parameter isAlive: whether an endpoint's owner may still use it.
+  /// - Throws: the kernel's refusals.
+  @discardableResult
+  public func open(
+    _ network: FirewallNetwork, isAlive: (String) -> Bool
+  ) throws(Failure) -> Firewall.Repair {
+    let families: [Forwarding.Family] =
+      network.isInternal ? [] : network.subnet6 == nil ? [.v4] : [.v4, .v6]
+    for family in families { try forwarding.prepare(family) }
+    let repair = try firewall.add(network, isAlive: isAlive)
+    for family in families where !Forwarding.isOn(family) { try Forwarding.set(true, family) }
+    if !network.isInternal { try Forwarding.turnOn(link: network.bridge) }
+    return repair
   }
 
   /// The recorded subnet if the bridge has it (`isInUse`) or it collides with nothing, else a free
@@ -116,7 +128,7 @@ extension NetworkHost {
       var batch = MessageBatch(capacity: 512)
       LinkMessages.addBridge(
         device, mac: MACAddress(for: gateway), mtu: try uplinkMTU(&route),
-        group: Ruleset.linkGroup, to: &batch)
+        group: HostRules.linkGroup, to: &batch)
       try route.exchange(&batch, "create bridge", device, tolerated: [ErrorNumber.exists])
     }
     guard let link = try route.link(named: device) else {
@@ -153,24 +165,7 @@ extension NetworkHost {
     }
   }
 
-  /// The rules in place, and the transaction after which they were seen there.
-  private func ensureRules(_ ruleset: Ruleset) throws(Failure) -> UInt32 {
-    var netfilter = try NetlinkSocket.netfilter()
-    for _ in 0..<20 {
-      // A change between the two numbers may have been after the look: look again.
-      let before = try netfilter.generation()
-      if try netfilter.isIntact(ruleset) {
-        if try netfilter.generation() == before { return before }
-      } else {
-        try netfilter.install(ruleset)
-      }
-    }
-    throw Failure(
-      .inUse, "install packet rules", ruleset.table,
-      reason: "another program keeps changing or removing them")
-  }
-
-  /// Undoes what ``ensureBridge()`` did on the host: rules, bridge, and IPv4 forwarding if minidock
+  /// Undoes what ``ensureBridge(checksRules:isAlive:report:)`` did on the host: rules, bridge, and IPv4 forwarding if minidock
   /// turned it on in this boot and no other minidock bridge is left. The record goes last.
   public func removeBridge() throws(Failure) {
     try Files.makeDirectories(Files.parent(of: lockPath))
@@ -183,17 +178,14 @@ extension NetworkHost {
     LinkMessages.delete(record.device, to: &batch)
     try route.exchange(
       &batch, "delete bridge", record.device, tolerated: [ErrorNumber.noDevice])
-    var netfilter = try NetlinkSocket.netfilter()
-    if record.forwardingBoot == Processes.bootIdentity() {
-      if try route.links().contains(where: { $0.group == Ruleset.linkGroup }) {
-        // Another root's containers need forwarding: the rule that keeps the host closed stays, and
-        // with it the record, until this is called with no other bridge left.
-        return try netfilter.install(
-          Ruleset(table: record.table, subnets: [], bridges: [], isClosed: true))
-      }
-      try Forwarding.set(false)
-    }
-    try netfilter.deleteTable(record.table)
+    let turnedOn = forwarding.turnedOn()
+    // Another root's containers need forwarding: the rule that keeps the host closed stays, and with it
+    // the records, until this is called with no other bridge left.
+    let isNeeded = try route.links().contains { $0.group == HostRules.linkGroup }
+    if isNeeded && !turnedOn.isEmpty { return try firewall.uninstall(staysClosed: true) }
+    for family in turnedOn { try Forwarding.set(false, family) }
+    try firewall.uninstall(staysClosed: false)
+    try forwarding.remove()
     try Files.remove(recordPath)
   }
 }

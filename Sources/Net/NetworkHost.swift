@@ -44,6 +44,8 @@ public struct Lease: Sendable, Equatable {
 ///     <stateRoot>/networks/bridge      durable: the subnet, and what was changed on the host
 ///     <runRoot>/networks/bridge        what was found in place last, for the quick check
 ///     <runRoot>/networks/bridge.lock   held while something is put in place
+///     <stateRoot>/networks/.forwarding see `ForwardingRecord`
+///     <runRoot>/firewall/              see `FirewallRecords`
 ///     <runRoot>/leases/bridge/         see `LeaseBook`
 public struct NetworkHost: Sendable {
   /// Where durable records are.
@@ -53,8 +55,11 @@ public struct NetworkHost: Sendable {
   /// The bridge's link name: "minidock0", or "md" and 8 hexadecimal digits for another root than
   /// /var/lib/minidock.
   public let device: String
-  /// The name of the nf_tables table of family ip: "minidock", or "minidock_" and the same digits.
+  /// The name of the nf_tables tables of families inet and bridge: "minidock", or "minidock_" and the
+  /// same digits.
   public let table: String
+  /// The link group of the host's ends of the containers' veth pairs, this root's own.
+  public let portGroup: UInt32
   /// Where in the list of candidates the search for a subnet begins: roots that start at the same
   /// time must not step from one to the next together.
   let subnetStart: Int
@@ -66,12 +71,14 @@ public struct NetworkHost: Sendable {
     if self.stateRoot == "/var/lib/minidock" {
       device = "minidock0"
       table = "minidock"
+      portGroup = 0x6d64_0001
       subnetStart = 0
     } else {
       let hash = NetworkHost.hash(self.stateRoot)
       let digits = hex(withUnsafeBytes(of: UInt32(truncatingIfNeeded: hash).bigEndian, Array.init))
       device = "md" + digits
       table = "minidock_" + digits
+      portGroup = 1 << 30 | UInt32(truncatingIfNeeded: hash) >> 2
       subnetStart = 1 + Int(hash % UInt64(SubnetChoice.candidates.count - 1))
     }
   }
@@ -94,6 +101,15 @@ public struct NetworkHost: Sendable {
   var recordPath: String { stateRoot + "/networks/bridge" }
   var foundPath: String { runRoot + "/networks/bridge" }
   var lockPath: String { runRoot + "/networks/bridge.lock" }
+  var forwarding: ForwardingRecord {
+    ForwardingRecord(path: stateRoot + "/networks/.forwarding", earlierPath: recordPath)
+  }
+  /// The packet rules of this root.
+  public var firewall: Firewall {
+    Firewall(
+      records: FirewallRecords(folder: runRoot + "/firewall"), name: table, portGroup: portGroup,
+      forwarding: forwarding)
+  }
   var leases: LeaseBook { LeaseBook(folder: runRoot + "/leases/bridge") }
 
   /// Reserves an address for `owner` (a container's id) until ``release(owner:)``; the same one
@@ -111,8 +127,14 @@ public struct NetworkHost: Sendable {
     return Lease(address, in: network.subnet)
   }
 
-  /// Gives back `owner`'s address; one that has none is no failure.
-  public func release(owner: String) throws(Failure) { try leases.release(owner: owner) }
+  /// Gives back `owner`'s address and what the packet rules know of it; one that has none is no
+  /// failure.
+  public func release(owner: String) throws(Failure) {
+    if let address = leases.address(of: owner) {
+      try firewall.removeEndpoint(address, owner: owner)
+    }
+    try leases.release(owner: owner)
+  }
 
   /// Removes what a container left on the host: its veth pair and its lease. Normally the kernel
   /// has deleted the pair with the container's namespace already, and that is no failure.

@@ -57,7 +57,7 @@ struct NetlinkMessageTests {
     let message = try bytes {
       LinkMessages.addVethPair(
         host: "veth0", peer: "eth0", peerMAC: MACAddress(for: IPv4Address(value: 0x0a58_0102)),
-        netns: 9, master: 4, mtu: 1500, to: &$0)
+        netns: 9, master: 4, mtu: 1500, group: 7, to: &$0)
     }
     let peer: [UInt8] =
       [76, 0, 1, 128] + [UInt8](repeating: 0, count: 16)
@@ -86,22 +86,26 @@ struct NetlinkMessageTests {
 
   @Test("A set's elements, intervals included, are the keys in network order")
   func setElements() throws {
-    let set = NftSet.networks("s", [try Subnet(parsing: "10.88.0.0/16")])
+    func subnets(_ text: String) throws -> [NftElement] {
+      let subnet = try Subnet(parsing: text)
+      let network = FirewallNetwork(bridge: "b", subnet: subnet, gateway: subnet.gateway)
+      return FirewallElements(network).host.filter { $0.set == "subnets4" }
+    }
     #expect(
-      set.elements == [
-        .init(key: [10, 88, 0, 0], endsInterval: false),
-        .init(key: [10, 89, 0, 0], endsInterval: true),
+      try subnets("10.88.0.0/16") == [
+        NftElement(set: "subnets4", key: [10, 88, 0, 0]),
+        NftElement(set: "subnets4", key: [10, 89, 0, 0], endsInterval: true),
       ])
-    let all = NftSet.networks("s", [try Subnet(parsing: "255.0.0.0/8")])
-    #expect(all.elements == [.init(key: [255, 0, 0, 0], endsInterval: false)])
-    #expect(NftSet.interfaceKey("lo") == [108, 111] + [UInt8](repeating: 0, count: 14))
+    #expect(
+      try subnets("255.0.0.0/8") == [NftElement(set: "subnets4", key: [255, 0, 0, 0])])
+    #expect(NftElement.interface("lo") == [108, 111] + [UInt8](repeating: 0, count: 14))
   }
 
   @Test("A rule is its expressions and a comment that tells them apart")
   func rule() throws {
     let drop = NftRule(chain: "c", comment: "x", expressions: [.drop])
     var batch = MessageBatch()
-    let tag = NftMessages.addRule(drop, table: "t", to: &batch)
+    let tag = NftMessages.add(drop, to: .inet("t"), in: &batch)
     let message = try batch.finish()
     let expression: [UInt8] =
       [48, 0, 1, 128, 14, 0, 1, 0] + Array("immediate".utf8) + [0, 0, 0]
@@ -111,8 +115,8 @@ struct NetlinkMessageTests {
     #expect(message[4] == 6 && message[5] == 10)  // NFT_MSG_NEWRULE of NFNL_SUBSYS_NFTABLES
     #expect(tag.hasPrefix("x #"))
     let accept = NftRule(chain: "c", comment: "x", expressions: [.accept])
-    #expect(NftMessages.addRule(accept, table: "t", to: &batch) != tag)
-    #expect(NftMessages.addRule(drop, table: "t", to: &batch) == tag)
+    #expect(NftMessages.add(accept, to: .inet("t"), in: &batch) != tag)
+    #expect(NftMessages.add(drop, to: .inet("t"), in: &batch) == tag)
   }
 
   @Test("A payload of more than 65,531 bytes is refused and its length never wraps")

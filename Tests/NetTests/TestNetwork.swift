@@ -98,20 +98,36 @@ final class TestHost: Sendable {
   }
 
   /// A container: a namespace that is connected as `run` does it.
-  func container(_ owner: String) throws -> (namespace: TestNamespace, lease: Lease) {
+  func container(
+    _ owner: String, ports: [PublishedPort] = []
+  ) throws -> (namespace: TestNamespace, lease: Lease) {
     let inner = try TestNamespace()
     let lease = try namespace.inside {
       let bridge = try network.ensureBridge()
       let lease = try network.lease(owner: owner, on: bridge) { _ in true }
       try network.attach(owner: owner, netns: inner.descriptor, to: bridge, lease: lease)
       try network.configure(netns: inner.descriptor, lease: lease)
+      try network.firewall.add(
+        FirewallEndpoint(
+          owner: owner, link: NetworkHost.hostLinkName(owner: owner), bridge: bridge.device,
+          mac: lease.mac, address: lease.address, ports: ports)
+      ) { _ in true }
       return lease
     }
     return (inner, lease)
   }
 
-  /// What `nft list ruleset` shows.
-  func rules() throws -> String { try namespace.command(["nft", "list", "ruleset"]) }
+  /// What `nft list ruleset` shows, without the number of the last transaction.
+  func rules() throws -> String {
+    try namespace.command(["nft", "list", "ruleset"]).split(
+      separator: "\n", omittingEmptySubsequences: false
+    ).filter { !$0.contains("elements = { 0x") }.joined(separator: "\n")
+  }
+
+  /// Deletes the table of what the host routes, for negative controls.
+  func deleteRules() throws {
+    try namespace.command(["nft", "delete", "table", "inet", network.table])
+  }
 
   /// A sysctl below /proc/sys/net.
   func sysctl(_ path: String) throws -> String? {

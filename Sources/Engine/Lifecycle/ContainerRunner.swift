@@ -160,8 +160,11 @@ struct ContainerRunner: ~Copyable {
   private mutating func reserveAddress() throws(Failure) -> BridgeNetwork? {
     guard options.network == .bridge else { return nil }
     let host = installation.networkHost()
-    let bridge = try host.ensureBridge()
     let store = store
+    // The packet rules are looked at when the container is added to them.
+    let bridge = try host.ensureBridge(
+      checksRules: false, isAlive: { store.mayBeAlive($0) },
+      report: { Console.error("minidock: \($0)") })
     let lease = try host.lease(owner: record.id, on: bridge) { store.mayBeAlive($0) }
     run.address = lease.address.description
     run.gateway = lease.gateway.description
@@ -210,6 +213,13 @@ struct ContainerRunner: ~Copyable {
     }
     try host.attach(owner: record.id, netns: namespace.raw, to: bridge, lease: lease)
     try host.configure(netns: namespace.raw, lease: lease)
+    let store = store
+    let repair = try host.firewall.add(
+      FirewallEndpoint(
+        owner: record.id, link: NetworkHost.hostLinkName(owner: record.id), bridge: bridge.device,
+        mac: lease.mac, address: lease.address)
+    ) { store.mayBeAlive($0) }
+    if let notice = repair.notice { Console.error("minidock: \(notice)") }
   }
 
   private func serveNames(pid: Int32) throws(Failure) -> NameServerSockets? {

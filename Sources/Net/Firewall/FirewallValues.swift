@@ -96,7 +96,7 @@ public struct FirewallEndpoint: Sendable, Equatable {
   /// The container's id: who has to be alive for the endpoint to stay.
   public var owner: String
   /// The host's end of the veth pair, a port of the bridge in link group
-  /// `NetworkHost.portGroup`. Packets from there must bear the addresses below.
+  /// ``NetworkHost/portGroup``. Packets from there must bear the addresses below.
   public var link: String
   /// The bridge's link name.
   public var bridge: String
@@ -121,5 +121,13 @@ public struct FirewallEndpoint: Sendable, Equatable {
     self.address = address
     self.address6 = address6
     self.ports = ports
+  }
+
+  /// Whether a port is published on 127.0.0.1.
+  var isReachedByLoopback: Bool {
+    ports.contains {
+      if case .v4(let address) = $0.address { return address.value == 0 || address.isLoopback }
+      return false
+    }
   }
 }

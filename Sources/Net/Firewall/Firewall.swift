@@ -1,0 +1,276 @@
+import CMnl
+import Linux
+
+/// The packet rules of one minidock root: one table for what the host routes (``HostRules``), one for
+/// the ports of its bridges (``PortRules``), both named alike. Their rules never change: a network or a
+/// container is elements of their sets, added and removed in one transaction each, at a cost that does
+/// not depend on how many there are.
+///
+/// It holds nothing but names; files (``FirewallRecords``) say what the sets should hold. Whether the
+/// tables are still as minidock left them is told by one number: each transaction of minidock's puts
+/// its own number in the set `generation`, provided that the latest one before it was minidock's too.
+/// The kernel checks that within the transaction. Any other program's transaction breaks the chain, and
+/// the next change, or the next ``check(isAlive:)``, looks at all rules and elements once and puts
+/// right what is not.
+public struct Firewall: Sendable {
+  let records: FirewallRecords
+  /// The name of both tables.
+  let name: String
+  /// The link group of the host's ends of veth pairs.
+  let portGroup: UInt32
+  /// Whether this boot's minidock has made the host forward packets of a family (NFPROTO_*).
+  let forwarding: ForwardingRecord
+
+  // Their names alone: a start needs no rule.
+  var host: NftTable { .inet(name) }
+  var ports: NftTable { .bridge(name) }
+  var hostTable: FixedTable { HostRules.table(name) }
+  var portTable: FixedTable { PortRules.table(name, group: portGroup) }
+
+  /// What a change found.
+  public struct Repair: Sendable, Equatable {
+    /// Words for the user; nil when everything was as it should be.
+    public var notice: String?
+  }
+
+  /// Makes a network known: from then on its containers reach out, and nothing reaches them. To be
+  /// called once its bridge exists; repeating it is no failure.
+  ///
+  /// - Parameter isAlive: whether an endpoint's owner may still use it.
+  /// - Throws: the kernel's refusals.
+  @discardableResult
+  public func add(
+    _ network: FirewallNetwork, isAlive: (String) -> Bool
+  ) throws(Failure) -> Repair {
+    try records.prepare()
+    let lock = try FileLock.acquire(records.lockPath)
+    defer { _ = lock.raw }
+    let known = records.network(network.bridge)
+    if known != network { try records.write(network) }
+    let elements = FirewallElements(network)
+    return try apply(elements, isSettled: known == nil || known == network, isAlive)
+  }
+
+  /// Forgets a network that no container uses any more, by its bridge's name.
+  public func removeNetwork(bridge: String) throws(Failure) {
+    guard let known = records.network(bridge) else { return }
+    let lock = try FileLock.acquire(records.lockPath)
+    defer { _ = lock.raw }
+    try withdraw(FirewallElements(known))
+    try records.remove(bridge: bridge)
+  }
+
+  /// Makes a container's connection known: from then on it can speak, and its ports are reached. To be
+  /// called once its veth pair exists; repeating it is no failure. What a dead owner of the same
+  /// address has left goes.
+  ///
+  /// - Parameter isAlive: whether an endpoint's owner may still use it.
+  /// - Throws: the kernel's refusals.
+  @discardableResult
+  public func add(
+    _ endpoint: FirewallEndpoint, isAlive: (String) -> Bool
+  ) throws(Failure) -> Repair {
+    try records.prepare()
+    let lock = try FileLock.acquire(records.lockPath)
+    defer { _ = lock.raw }
+    let known = records.endpoint(endpoint.address)
+    if known != endpoint { try records.write(endpoint) }
+    let repair = try apply(
+      FirewallElements(endpoint), isSettled: known == nil || known == endpoint, isAlive)
+    if endpoint.isReachedByLoopback { try Firewall.routeLoopback(link: endpoint.bridge) }
+    return repair
+  }
+
+  /// Lets the host's own connections from 127.0.0.1 leave by a bridge, whose answers come back to that
+  /// address. Only once the rules are in place, which keep the bridge's containers away from what
+  /// listens there.
+  private static func routeLoopback(link: String) throws(Failure) {
+    let path = "/proc/sys/net/ipv4/conf/\(link)/route_localnet"
+    if Files.text(path) != "1" { try Files.write("1", into: path) }
+  }
+
+  /// Forgets the connection of `owner` that has this address; that of another owner stays.
+  public func removeEndpoint(_ address: IPv4Address, owner: String) throws(Failure) {
+    guard records.endpoint(address)?.owner == owner else { return }
+    let lock = try FileLock.acquire(records.lockPath)
+    defer { _ = lock.raw }
+    guard let known = records.endpoint(address), known.owner == owner else { return }
+    try withdraw(FirewallElements(known))
+    try records.remove(address)
+  }
+
+  /// The connections known at this moment, those of the dead among them.
+  public func endpoints() -> [FirewallEndpoint] { records.endpoints() }
+
+  /// Looks whether another program has removed or changed the rules since minidock installed them, and
+  /// restores them with everything that runs. Two short queries when none has.
+  ///
+  /// - Parameter isAlive: whether an endpoint's owner may still use it.
+  @discardableResult
+  public func check(isAlive: (String) -> Bool) throws(Failure) -> Repair {
+    guard records.installed() != nil else { return Repair() }
+    var netfilter = try NetlinkSocket.netfilter()
+    if try isTrusted(&netfilter) { return Repair() }
+    let lock = try FileLock.acquire(records.lockPath)
+    defer { _ = lock.raw }
+    if try isTrusted(&netfilter) { return Repair() }
+    return try reconcile(&netfilter, added: FirewallElements(), isAlive)
+  }
+
+  /// Deletes both tables and forgets all that was in them, but keeps a host that minidock has made a
+  /// router as closed as it was when `staysClosed`.
+  func uninstall(staysClosed: Bool) throws(Failure) {
+    try records.prepare()
+    let lock = try FileLock.acquire(records.lockPath)
+    defer { _ = lock.raw }
+    for network in records.networks() { try records.remove(bridge: network.bridge) }
+    for endpoint in records.endpoints() { try records.remove(endpoint.address) }
+    var netfilter = try NetlinkSocket.netfilter()
+    if staysClosed {
+      try reconcile(&netfilter, added: FirewallElements()) { _ in false }
+      return
+    }
+    let filtersPorts = records.installed()?.filtersPorts ?? true
+    try Files.remove(records.installedPath)
+    var batch = MessageBatch()
+    NftMessages.transaction(to: &batch) { batch in
+      for table in filtersPorts ? [host, ports] : [host] {
+        NftMessages.add(table, to: &batch)
+        NftMessages.delete(table, to: &batch)
+      }
+    }
+    do throws(Failure) {
+      try netfilter.exchange(&batch, "delete packet rules", name)
+    } catch  where Firewall.lacksBridges(error) {
+      return
+    }
+  }
+
+  // MARK: - Changes
+
+  /// Adds elements in one transaction, or looks at everything when something is not as it should be.
+  private func apply(
+    _ elements: FirewallElements, isSettled: Bool, _ isAlive: (String) -> Bool
+  ) throws(Failure) -> Repair {
+    var netfilter = try NetlinkSocket.netfilter()
+    if isSettled, let installed = records.installed(),
+      try advance(
+        &netfilter,
+        { batch in
+          NftMessages.add(elements.host, to: host, in: &batch)
+          guard installed.filtersPorts else { return }
+          NftMessages.add(elements.ports, to: ports, in: &batch)
+        })
+    {
+      return Repair()
+    }
+    return try reconcile(&netfilter, added: elements, isAlive)
+  }
+
+  /// Removes elements in one transaction. Where another program has meddled, those that are still
+  /// there go one by one, and the next check puts the rest right.
+  private func withdraw(_ elements: FirewallElements) throws(Failure) {
+    guard let installed = records.installed() else { return }
+    let ofPorts = installed.filtersPorts ? elements.ports : []
+    var netfilter = try NetlinkSocket.netfilter()
+    let isDone = try advance(&netfilter) { batch in
+      NftMessages.remove(elements.host, from: host, in: &batch)
+      NftMessages.remove(ofPorts, from: ports, in: &batch)
+    }
+    if isDone { return }
+    for (table, element) in elements.host.map({ (host, $0) }) + ofPorts.map({ (ports, $0) }) {
+      var batch = MessageBatch(capacity: 512)
+      NftMessages.transaction(to: &batch) { NftMessages.remove([element], from: table, in: &$0) }
+      try netfilter.exchange(
+        &batch, "remove packet rule's element", element.set, tolerated: [ErrorNumber.noEntry])
+    }
+  }
+
+  /// Makes a change that counts on the latest transaction having been minidock's own.
+  ///
+  /// - Returns: false when it was not, or the sets do not hold what they should.
+  private func advance(
+    _ netfilter: inout NetlinkSocket, _ body: (inout MessageBatch) -> Void
+  ) throws(Failure) -> Bool {
+    while true {
+      let now = try netfilter.generation()
+      var batch = MessageBatch(capacity: 2048)
+      NftMessages.transaction(after: now, to: &batch) { batch in
+        NftMessages.remove([FirewallElements.generation(now)], from: host, in: &batch)
+        NftMessages.add([FirewallElements.generation(Firewall.next(now))], to: host, in: &batch)
+        body(&batch)
+      }
+      do throws(Failure) {
+        try netfilter.exchange(&batch, "change packet rules", name)
+        return true
+      } catch  where error.errno == ErrorNumber.restart {
+        continue
+      } catch
+        where [ErrorNumber.noEntry, ErrorNumber.exists, ErrorNumber.busy].contains(
+          error.errno)
+      {
+        return false
+      }
+    }
+  }
+
+  /// The number of the transaction after `generation`: never 0.
+  private static func next(_ generation: UInt32) -> UInt32 {
+    generation == .max ? 1 : generation + 1
+  }
+
+  private func isTrusted(_ netfilter: inout NetlinkSocket) throws(Failure) -> Bool {
+    let now = try netfilter.generation()
+    var batch = MessageBatch(capacity: 512)
+    NftMessages.get(FirewallElements.generation(now), of: host, to: &batch)
+    do throws(Failure) {
+      try netfilter.exchange(&batch, "look up", "packet rules")
+      return true
+    } catch  where error.errno == ErrorNumber.noEntry {
+      return false
+    }
+  }
+
+  // MARK: - Repair
+
+  /// Looks at everything and puts right what is not as the records say. The caller holds the lock.
+  @discardableResult
+  private func reconcile(
+    _ netfilter: inout NetlinkSocket, added: FirewallElements, _ isAlive: (String) -> Bool
+  ) throws(Failure) -> Repair {
+    let wanted = try FirewallState(records, forwarding, isAlive: isAlive)
+    let before = records.installed()
+    var installed = before ?? FirewallInstallation()
+    for _ in 0..<20 {
+      let now = try netfilter.generation()
+      let change = try netfilter.difference(self, installed, wanted)
+      var batch = MessageBatch(capacity: 16 << 10)
+      NftMessages.transaction(after: now, to: &batch) { batch in
+        change.put(self, installed, next: Firewall.next(now), to: &batch)
+      }
+      do throws(Failure) {
+        try netfilter.exchange(&batch, "install packet rules", name)
+      } catch  where error.errno == ErrorNumber.restart {
+        continue
+      } catch  where installed.filtersPorts && Firewall.lacksBridges(error) {
+        installed.filtersPorts = false
+        continue
+      } catch { throw error.withRemedy(Firewall.remedy) }
+      if before != installed { try records.write(installed) }
+      let isDamage = change.isMissing(otherThan: added)
+      guard before != nil, isDamage else { return Repair() }
+      return Repair(notice: wanted.notice)
+    }
+    throw Failure(
+      .inUse, "install packet rules", name,
+      reason: "another program keeps changing or removing them")
+  }
+
+  private static func lacksBridges(_ failure: Failure) -> Bool {
+    [ErrorNumber.notSupported, ErrorNumber.noAddressFamily].contains(failure.errno)
+  }
+
+  /// What to do where the kernel refuses.
+  static let remedy =
+    "minidock needs root and nf_tables (CONFIG_NF_TABLES); --network none works without"
+}

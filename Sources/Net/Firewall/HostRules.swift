@@ -1,0 +1,241 @@
+import CMnl
+
+/// A table whose chains, sets and rules never change; what changes is in the sets.
+struct FixedTable: Sendable {
+  let table: NftTable
+  let chains: [NftChain]
+  let sets: [NftSet]
+  let rules: [NftRule]
+
+  /// The chain and tag of each rule, in order.
+  var tags: [String] {
+    var scratch = MessageBatch(capacity: 8192)
+    return rules.map { $0.chain + ": " + NftMessages.add($0, to: table, in: &scratch) }
+  }
+}
+
+/// The packet rules of one minidock root for what the host routes: a table of its own, so that nothing
+/// of the host's is touched and everything goes with one deletion.
+///
+///     prerouting  raw     from lo: accept
+///                         from or to 127.0.0.0/8 (not on lo): drop
+///                         to our subnets, not from our bridges: drop
+///     dstnat      nat     to an address of the host: look the port up, send it to its container
+///     output      nat     the same for the host's own connections
+///     forward     filter  from and to the same bridge: accept
+///                         from or to internal networks: drop
+///                         to our bridges: accept answers and published ports, drop the rest
+///                         from our bridges: drop foreign source addresses, accept the rest
+///                         neither from nor to any minidock bridge: drop, if `closed`
+///     postrouting srcnat  from our subnets, not to our bridges: masquerade
+///                         to a published port of the own network, or from loopback: masquerade
+///
+/// Raw prerouting comes before connection tracking: a packet with a container's address as
+/// destination can there only come from somebody who routes straight to it (CVE-2025-54388);
+/// answers to masqueraded connections and packets to published ports still bear the host's address
+/// at that point. For the same reason a port that is published on 127.0.0.1 is out of reach from
+/// outside: nothing with such an address gets past this chain.
+///
+/// A container that connects to a published port of its own network by the host's address is given
+/// the gateway's address as source, or the answer would go straight to it, from an address that it
+/// has never asked. So is the host when it connects from a loopback address, which cannot leave it.
+/// All others keep theirs.
+///
+/// `closed` is the decision on forwarding. Containers need `net.ipv4.ip_forward`, which turns the
+/// whole host into a router between all its networks. Where it was on, the administrator wants that,
+/// and minidock forbids nothing. Where minidock itself had to turn it on, the last forward rule keeps
+/// the host as closed as it was (docker sets the policy of the FORWARD chain to DROP, for the same
+/// reason). All minidock bridges, of whatever root, bear one link group, which that rule spares.
+enum HostRules {
+  /// The link group of all bridges that minidock makes: "md" in ASCII.
+  static let linkGroup: UInt32 = 0x6d64
+
+  static func table(_ name: String) -> FixedTable {
+    FixedTable(
+      table: .inet(name), chains: chains, sets: sets,
+      rules: prerouting + publishing + forward + postrouting)
+  }
+
+  static let chains: [NftChain] = {
+    func chain(_ name: String, _ type: String, _ hook: nf_inet_hooks, _ priority: Int32)
+      -> NftChain
+    {
+      NftChain(
+        name: name, hook: .init(type: type, number: hook.rawValue, priority: priority))
+    }
+    return [
+      NftChain(name: "publish", hook: nil),
+      chain("prerouting", "filter", NF_INET_PRE_ROUTING, -300),
+      chain("dstnat", "nat", NF_INET_PRE_ROUTING, -100),
+      chain("output", "nat", NF_INET_LOCAL_OUT, -100),
+      chain("forward", "filter", NF_INET_FORWARD, 0),
+      chain("postrouting", "nat", NF_INET_POST_ROUTING, 100),
+    ]
+  }()
+
+  static let sets: [NftSet] = {
+    typealias Number = NftSet.TypeNumber
+    let port4 = Number.joined(Number.address, Number.port)
+    let port6 = Number.joined(Number.address6, Number.port)
+    let service = Number.joined(Number.transport, Number.port)
+    func at(_ address: UInt32) -> UInt32 { address << 12 | service }
+    return [
+      NftSet(name: "generation", keyType: Number.mark, keyLength: 4),
+      NftSet(name: "bridges", keyType: Number.interface, keyLength: 16),
+      NftSet(name: "internal", keyType: Number.interface, keyLength: 16),
+      NftSet(
+        name: "same_bridge", keyType: Number.joined(Number.interface, Number.interface),
+        keyLength: 32),
+      NftSet(name: "subnets4", keyType: Number.address, keyLength: 4, isInterval: true),
+      NftSet(name: "subnets6", keyType: Number.address6, keyLength: 16, isInterval: true),
+      NftSet(name: "closed", keyType: Number.protocolFamily, keyLength: 1),
+      NftSet(name: "ports4", keyType: service, keyLength: 8, dataType: port4, dataLength: 8),
+      NftSet(
+        name: "ports4_at", keyType: at(Number.address), keyLength: 12, dataType: port4,
+        dataLength: 8),
+      NftSet(name: "ports6", keyType: service, keyLength: 8, dataType: port6, dataLength: 20),
+      NftSet(
+        name: "ports6_at", keyType: at(Number.address6), keyLength: 24, dataType: port6,
+        dataLength: 20),
+    ]
+  }()
+
+  // NFPROTO_IPV4 and NFPROTO_IPV6 of linux/netfilter.h.
+  private static let isIPv4: [NftExpression] = [.meta(NFT_META_NFPROTO), .compare(NFT_CMP_EQ, [2])]
+  private static let isIPv6: [NftExpression] = [
+    .meta(NFT_META_NFPROTO), .compare(NFT_CMP_EQ, [10]),
+  ]
+  private static let input = NftExpression.meta(NFT_META_IIFNAME)
+  private static let output = NftExpression.meta(NFT_META_OIFNAME)
+  private static let source4 = NftExpression.network(12, 4)
+  private static let destination4 = NftExpression.network(16, 4)
+  private static let source6 = NftExpression.network(8, 16)
+  private static let destination6 = NftExpression.network(24, 16)
+  private static let withinBridge: [NftExpression] = [
+    input, .meta(NFT_META_OIFNAME, into: 4), .lookup("same_bridge"),
+  ]
+  // IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h.
+  private static let isPublished: [NftExpression] = [
+    .connection(NFT_CT_STATUS), .and(1 << 5), .compare(NFT_CMP_NEQ, number: 0),
+  ]
+
+  private static func rules(
+    _ chain: String, _ list: [(String, [NftExpression])]
+  ) -> [NftRule] {
+    list.map { NftRule(chain: chain, comment: $0.0, expressions: $0.1) }
+  }
+
+  private static let prerouting = rules(
+    "prerouting",
+    [
+      ("the host itself", [input, .compare(NFT_CMP_EQ, NftElement.interface("lo")), .accept]),
+      (
+        "to loopback addresses from outside",
+        isIPv4 + [.network(16, 1), .compare(NFT_CMP_EQ, [127]), .drop]
+      ),
+      (
+        "from loopback addresses outside",
+        isIPv4 + [.network(12, 1), .compare(NFT_CMP_EQ, [127]), .drop]
+      ),
+      (
+        "straight to a container from outside",
+        isIPv4 + [destination4, .lookup("subnets4"), input, .lookup("bridges", not: true), .drop]
+      ),
+      (
+        "straight to a container from outside",
+        isIPv6 + [destination6, .lookup("subnets6"), input, .lookup("bridges", not: true), .drop]
+      ),
+    ])
+
+  private static var publishing: [NftRule] {
+    let toHost: [NftExpression] = [
+      .destinationType, .compare(NFT_CMP_EQ, number: 2), .jump("publish"),
+    ]
+    func service(_ word: UInt32) -> [NftExpression] {
+      [.meta(NFT_META_L4PROTO, into: word), .transport(2, 2, into: word + 1)]
+    }
+    return rules("dstnat", [("to the host", toHost)]) + rules("output", [("to the host", toHost)])
+      + rules(
+        "publish",
+        [
+          (
+            "port of one address",
+            isIPv4 + [destination4] + service(1) + [
+              .lookup("ports4_at", into: 8), .destination(family: 2, address: 8, port: 9),
+            ]
+          ),
+          (
+            "port of all addresses",
+            isIPv4 + service(0) + [
+              .lookup("ports4", into: 8), .destination(family: 2, address: 8, port: 9),
+            ]
+          ),
+          (
+            "port of one address",
+            isIPv6 + [destination6] + service(4) + [
+              .lookup("ports6_at", into: 8), .destination(family: 10, address: 8, port: 12),
+            ]
+          ),
+          (
+            "port of all addresses",
+            isIPv6 + service(0) + [
+              .lookup("ports6", into: 8), .destination(family: 10, address: 8, port: 12),
+            ]
+          ),
+        ])
+  }
+
+  private static var forward: [NftRule] {
+    let toBridge: [NftExpression] = [output, .lookup("bridges")]
+    let fromBridge: [NftExpression] = [input, .lookup("bridges")]
+    // Established and related, as bits of the connection's state.
+    let answers: [NftExpression] = [
+      .connection(NFT_CT_STATE), .and(1 << 1 | 1 << 2), .compare(NFT_CMP_NEQ, number: 0),
+    ]
+    return rules(
+      "forward",
+      [
+        ("within one network", withinBridge + [.accept]),
+        ("out of an internal network", [input, .lookup("internal"), .drop]),
+        ("into an internal network", [output, .lookup("internal"), .drop]),
+        ("answers", toBridge + answers + [.accept]),
+        ("published ports", toBridge + isPublished + [.accept]),
+        ("new from outside", toBridge + [.drop]),
+        (
+          "forged source address",
+          fromBridge + isIPv4 + [source4, .lookup("subnets4", not: true), .drop]
+        ),
+        (
+          "forged source address",
+          fromBridge + isIPv6 + [source6, .lookup("subnets6", not: true), .drop]
+        ),
+        ("out", fromBridge + [.accept]),
+        (
+          "host was no router",
+          [
+            .meta(NFT_META_NFPROTO), .lookup("closed"),
+            .meta(NFT_META_IIFGROUP), .compare(NFT_CMP_NEQ, number: linkGroup),
+            .meta(NFT_META_OIFGROUP), .compare(NFT_CMP_NEQ, number: linkGroup), .drop,
+          ]
+        ),
+      ])
+  }
+
+  private static var postrouting: [NftRule] {
+    let outward: [NftExpression] = [output, .lookup("bridges", not: true), .masquerade]
+    let inward: [NftExpression] = [output, .lookup("bridges"), .masquerade]
+    let loopback6 = [UInt8](repeating: 0, count: 15) + [1]
+    return rules(
+      "postrouting",
+      [
+        ("out as the host", isIPv4 + [source4, .lookup("subnets4")] + outward),
+        ("out as the host", isIPv6 + [source6, .lookup("subnets6")] + outward),
+        ("published port of the own network", withinBridge + isPublished + [.masquerade]),
+        (
+          "from the host's loopback",
+          isIPv4 + [.network(12, 1), .compare(NFT_CMP_EQ, [127])] + inward
+        ),
+        ("from the host's loopback", isIPv6 + [source6, .compare(NFT_CMP_EQ, loopback6)] + inward),
+      ])
+  }
+}
