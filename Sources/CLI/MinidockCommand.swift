@@ -21,7 +21,7 @@ struct MinidockCommand: ParsableCommand {
       AttachCommand.self, ExecCommand.self, LogsCommand.self, EventsCommand.self, PsCommand.self,
       RenameCommand.self, UpdateCommand.self, RmCommand.self, CpCommand.self, DiffCommand.self,
       ExportCommand.self, CommitCommand.self, ImagesCommand.self, ImportCommand.self,
-      InspectCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
+      InspectCommand.self, LoadCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
       StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
       PushCommand.self, LoginCommand.self, LogoutCommand.self,
       SearchCommand.self,
@@ -61,6 +61,7 @@ struct MinidockCommand: ParsableCommand {
     case "ps": PsCommand.self
     case "images": ImagesCommand.self
     case "import": ImportCommand.self
+    case "load": LoadCommand.self
     case "inspect": InspectCommand.self
     case "rm": RmCommand.self
     case "rmi": RmiCommand.self

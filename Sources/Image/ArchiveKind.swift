@@ -37,12 +37,15 @@ enum ArchiveKind: Equatable {
   }
 
   /// The first bytes of a stream, as many as there are: enough to know every kind of archive.
-  static func readHead(_ source: Int32) throws(Failure) -> [UInt8] {
+  ///
+  /// - Parameter limit: how many may be read at the most.
+  static func readHead(_ source: Int32, limit: Int64? = nil) throws(Failure) -> [UInt8] {
+    let wanted = Int(min(Int64(headLength), limit ?? .max))
     var head: [UInt8] = []
     var space = [UInt8](repeating: 0, count: headLength)
-    while head.count < headLength {
+    while head.count < wanted {
       let got = try space.withMutableBytes { (bytes) throws(Failure) in
-        let rest = headLength - head.count
+        let rest = wanted - head.count
         return try readBytes(source, into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<rest]))
       }
       if got == 0 { break }

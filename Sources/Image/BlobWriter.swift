@@ -9,9 +9,14 @@ struct BlobWriter {
   let limits: ImportLimits
   /// The store, for messages.
   let name: String
+  /// How many bytes of the source are the blob; nil for all.
+  var length: Int64?
+  /// How many there must be; more are an error at once.
+  var expected: Int64?
 
   struct Received {
     var digest: Digest
+    var size: Int64
     /// False when the child ended before the source did.
     var isComplete: Bool
   }
@@ -56,16 +61,25 @@ struct BlobWriter {
         throw Failure(
           .refused, "import", "layer", reason: "it is larger than \(limits.bytes) bytes")
       }
+      if let expected, total > expected {
+        throw Failure(
+          .corrupt, "verify", "layer", reason: "it has more than the \(expected) bytes announced")
+      }
       // A stalled source must not hide that the child has given up.
       if mayBlock, !(try FileBytes.waitReadable(source, or: channel)) { break }
-      count = try readBytes(source, into: buffer)
+      let left = Int(min(Int64(buffer.count), (length ?? .max) - total))
+      count = try readBytes(source, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<left]))
       if count == 0 {
+        if let length, total < length {
+          throw Failure(
+            .corrupt, "read", "layer", reason: "it is cut short after \(total) of \(length) bytes")
+        }
         _ = try announce(UInt64(total) | 1 << 63)
         progress?(total)
-        return Received(digest: Digest(finishing: hasher), isComplete: true)
+        return Received(digest: Digest(finishing: hasher), size: total, isComplete: true)
       }
     }
-    return Received(digest: Digest(finishing: hasher), isComplete: false)
+    return Received(digest: Digest(finishing: hasher), size: total, isComplete: false)
   }
 
   private func store(_ bytes: UnsafeRawBufferPointer) throws(Failure) {

@@ -50,7 +50,7 @@ extension ImageStore {
         let imported = try produce(layer, base.layers, ingest, progress)
         top = TopLayer(
           layer: imported.layer, mediaType: imported.mediaType,
-          blobSize: try Files.size(ingest.path + "/blob"))
+          blobSize: imported.blobSize)
       }
       let documents = try documents(onTopOf: below, base, top, addition)
       return try commit(documents, top: top?.layer, base: base.id, name, ingest)
@@ -64,7 +64,7 @@ extension ImageStore {
     let producer = try LayerProducer(layer)
     let imported: LayerImport.Imported
     do throws(Failure) {
-      imported = try LayerImport(store: self, directory: ingest.path, below: below)
+      imported = try LayerImport(store: self, directory: ingest.path, below: below.map(\.diffID))
         .run(producer.stream.raw, progress)
     } catch {
       throw producer.end(after: error)

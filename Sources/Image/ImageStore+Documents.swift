@@ -64,7 +64,7 @@ extension ImageStore {
         config: OCIDocuments.Descriptor(
           mediaType: OCIDocuments.configType, digest: id.description,
           size: Int64(configBytes.count)),
-        layers: (base?.manifest.layers ?? []) + [added].compactMap { $0 }),
+        layers: (base?.manifest.layers ?? []).map(\.inOCI) + [added].compactMap { $0 }),
       "image manifest")
     guard max(configBytes.count, manifestBytes.count) <= OCIDocuments.limit else {
       throw Failure(
@@ -126,16 +126,25 @@ extension ImageStore {
     guard manifest.config.digest == id.description, manifest.layers.count == diffIDs.count else {
       throw Failure(.corrupt, "read", what, reason: "its documents contradict each other")
     }
+    let blobs = try manifest.layers.map { (layer) throws(Failure) in try Digest(layer.digest) }
+    return summary(id, manifestDigest, config, zip(diffIDs, blobs).map { ($0, $1) })
+  }
+
+  /// The summary of an image whose layers are in place.
+  func summary(
+    _ id: Digest, _ manifest: Digest, _ config: OCIDocuments.Config,
+    _ parts: [(diffID: Digest, blob: Digest)]
+  ) -> ImageRecord {
     var layers: [Layer] = []
-    for (index, chainID) in Digest.chain(diffIDs).enumerated() {
+    for (index, chainID) in Digest.chain(parts.map(\.diffID)).enumerated() {
       layers.append(
         Layer(
-          diffID: diffIDs[index], chainID: chainID, blob: try Digest(manifest.layers[index].digest),
+          diffID: parts[index].diffID, chainID: chainID, blob: parts[index].blob,
           size: Files.text(layerPath(chainID) + "/size").flatMap { Int64($0) } ?? 0,
           path: layerPath(chainID) + "/diff"))
     }
     return ImageRecord(
-      id: id, manifest: manifestDigest, names: [],
+      id: id, manifest: manifest, names: [],
       created: config.created.flatMap { Timestamp($0) } ?? Timestamp(nanoseconds: 0),
       size: layers.reduce(0) { $0 + $1.size }, architecture: config.architecture, os: config.os,
       variant: config.variant ?? "", comment: config.history?.last?.comment ?? "",

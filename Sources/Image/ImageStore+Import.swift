@@ -26,7 +26,7 @@ extension ImageStore {
       let imported = try LayerImport(store: self, directory: ingest.path).run(source, progress)
       let top = TopLayer(
         layer: imported.layer, mediaType: imported.mediaType,
-        blobSize: try Files.size(ingest.path + "/blob"))
+        blobSize: imported.blobSize)
       var addition = ImageAddition(config: config, created: created)
       addition.comment = comment
       let documents = try documents(onTopOf: nil, nil, top, addition)
@@ -101,7 +101,7 @@ extension ImageStore {
   }
 
   /// Content-addressed things are never replaced: what is there already is the same.
-  private func place(_ source: String, at target: String) throws(Failure) {
+  func place(_ source: String, at target: String) throws(Failure) {
     do throws(Failure) {
       try Files.renameNew(source, to: target)
     } catch  where error.errno == ErrorNumber.exists || error.errno == ErrorNumber.notEmpty {
@@ -110,7 +110,7 @@ extension ImageStore {
     try Files.syncDirectory(of: target)
   }
 
-  private func write(_ document: [UInt8], _ digest: Digest) throws(Failure) {
+  func write(_ document: [UInt8], _ digest: Digest) throws(Failure) {
     guard !Files.exists(blobPath(digest)) else { return }
     try replace(blobPath(digest), with: document)
   }

@@ -31,6 +31,8 @@ struct Ingest: ~Copyable {
     /// An image that shall appear under ``name``; without the name it was never acknowledged.
     var image: Digest?
     var name: String?
+    /// What is planned is wanted, and nobody else may remove it as long as the holder lives.
+    var isHolding = false
 
     var text: FieldText {
       var text = FieldText()
@@ -38,6 +40,7 @@ struct Ingest: ~Copyable {
       text.add("chain", chains.map(\.hex))
       text.add("image", image?.hex)
       text.add("name", name)
+      if isHolding { text.add("holds", "yes") }
       return text
     }
 
@@ -48,12 +51,16 @@ struct Ingest: ~Copyable {
       chains = text.all("chain").compactMap(Digest.init(hex:))
       image = text["image"].flatMap(Digest.init(hex:))
       name = text["name"]
+      isHolding = text["holds"] == "yes"
     }
   }
 
   func write(_ plan: Plan) throws(Failure) {
     try Files.replace(path + "/plan", with: plan.text.bytes, through: path + "/plan.tmp")
   }
+
+  /// Takes the plan back: from now on this holder wants nothing.
+  func removePlan() throws(Failure) { try Files.remove(path + "/plan") }
 
   func readPlan() throws(Failure) -> Plan? {
     try Files.read(path + "/plan").map { Plan(FieldText(parsing: $0)) }
@@ -73,6 +80,12 @@ struct Ingest: ~Copyable {
 
 extension ImageStore {
   private static let temporarySuffix = ".tmp"
+  private static let lockSuffix = ".lock"
+
+  /// The lock of whoever unpacks a layer: the others wait and find it done.
+  func layerLockPath(_ chainID: Digest) -> String {
+    "\(root)/ingest/\(chainID.hex)\(Self.lockSuffix)"
+  }
 
   /// A path below `ingest/` that nothing has.
   func unusedPath() -> String {
@@ -99,6 +112,14 @@ extension ImageStore {
       let lock = try acquireLock()
       if name.hasSuffix(Self.temporarySuffix) {
         try Files.remove("\(root)/ingest/\(name)")
+        continue
+      }
+      if name.hasSuffix(Self.lockSuffix) {
+        // Whoever waits for it looks whether it is still the one that has the name.
+        if let held = try FileLock.tryAcquire("\(root)/ingest/\(name)") {
+          try Files.remove("\(root)/ingest/\(name)")
+          _ = consume held
+        }
         continue
       }
       guard Files.exists("\(root)/ingest/\(name)"),
@@ -128,6 +149,7 @@ extension ImageStore {
       live.formUnion(record.layers.map(\.blob))
       live.formUnion(record.layers.map(\.chainID))
     }
+    live.formUnion(try heldByOthers(than: ingest.path))
     for chain in plan.chains where !live.contains(chain) && Files.exists(layerPath(chain)) {
       let grave = "\(ingest.path)/removed-\(chain.hex)"
       try Files.removeTree(grave)
@@ -136,4 +158,20 @@ extension ImageStore {
     // A chain id may be a blob's digest too (the lowest layer of a plain tar): both spaces keep it.
     for blob in plan.blobs where !live.contains(blob) { try Files.remove(blobPath(blob)) }
   }
+
+  /// What living assemblies want of the store. The caller holds the store's lock, as they do when they
+  /// write their plans.
+  private func heldByOthers(than own: String) throws(Failure) -> Set<Digest> {
+    var held: Set<Digest> = []
+    for name in try Files.list(root + "/ingest") where !name.contains(".") {
+      let path = "\(root)/ingest/\(name)"
+      guard path != own, let bytes = try Files.read(path + "/plan") else { continue }
+      let plan = Plan(FieldText(parsing: bytes))
+      guard plan.isHolding, try FileLock.tryAcquire(path + "/lock") == nil else { continue }
+      held.formUnion(plan.blobs + plan.chains)
+    }
+    return held
+  }
+
+  private typealias Plan = Ingest.Plan
 }

@@ -5,25 +5,32 @@ import Linux
 struct LayerImport {
   let store: ImageStore
   let directory: String
-  /// The layers that it goes on top of, lowest first.
-  var below: [Layer] = []
+  /// The diff ids of the layers that it goes on top of, lowest first.
+  var below: [Digest] = []
+  /// The verb in messages.
+  var operation = "import"
+  /// How many bytes of the source belong to the layer; nil for all up to its end.
+  var length: Int64?
+  /// What the blob must be, when that is known before.
+  var expected: ImageDocuments.Layer?
 
   /// What came of it.
   struct Imported {
     var layer: Layer
     var mediaType: String
+    /// Bytes of the blob.
+    var blobSize: Int64
   }
-
-  private static let chunk = 1 << 20
 
   func run(_ source: Int32, _ progress: ((Int64) -> Void)?) throws(Failure) -> Imported {
     let head = try readHead(source)
     let kind = head.withUnsafeBytes { ArchiveKind(head: $0) }
     if head.isEmpty {
       throw Failure(
-        .invalid, "import", reason: "the input is empty", remedy: "give it a tar archive")
+        .invalid, operation, reason: "the input is empty", remedy: "give it a tar archive")
     }
-    if let refusal = kind.refusal("import", decompressed: false) { throw refusal }
+    if let refusal = kind.refusal(operation, decompressed: false) { throw refusal }
+    if let expected { try check(kind, expected) }
     switch kind {
     case .xz, .bzip2:
       return try viaDecompressor(kind, head, source, progress)
@@ -39,7 +46,43 @@ struct LayerImport {
         .unsupported, "import", reason: "the input is a directory, minidock imports tar",
         remedy: "pack it first: tar -C DIRECTORY -c . | minidock import -")
     }
-    return try ArchiveKind.readHead(source)
+    return try ArchiveKind.readHead(source, limit: length)
+  }
+
+  /// A blob is what its media type says, or nothing is made of it (row 24).
+  private func check(_ kind: ArchiveKind, _ expected: ImageDocuments.Layer) throws(Failure) {
+    let type: LayerType? =
+      switch kind {
+      case .tar: .tar
+      case .gzip: .gzip
+      case .zstd: .zstd
+      default: nil
+      }
+    guard type == LayerType(expected.mediaType) else {
+      throw Failure(
+        .corrupt, operation, "layer \(expected.blob.short)",
+        reason: "its content is not \(expected.mediaType), as the manifest says")
+    }
+  }
+
+  /// Compares what came with what the documents say.
+  private func verify(
+    _ received: BlobWriter.Received, _ diffID: Digest, _ expected: ImageDocuments.Layer
+  ) throws(Failure) {
+    func wrong(_ what: String, _ is: Digest, _ should: Digest) -> Failure {
+      Failure(
+        .corrupt, "verify", "layer \(expected.blob.short)",
+        reason: "its \(what) is \(`is`) instead of \(should)")
+    }
+    guard received.size == expected.size else {
+      throw Failure(
+        .corrupt, "verify", "layer \(expected.blob.short)",
+        reason: "it has \(received.size) bytes instead of \(expected.size)")
+    }
+    guard received.digest == expected.blob else {
+      throw wrong("digest", received.digest, expected.blob)
+    }
+    guard diffID == expected.diffID else { throw wrong("diff id", diffID, expected.diffID) }
   }
 
   /// xz and bzip2: a first child decompresses, the rest sees plain tar.
@@ -107,19 +150,28 @@ struct LayerImport {
     let received: BlobWriter.Received
     do throws(Failure) {
       let writer = BlobWriter(
-        blob: blob.raw, channel: channel.descriptor.raw, limits: limits, name: store.root)
+        blob: blob.raw, channel: channel.descriptor.raw, limits: limits, name: store.root,
+        length: kind == .tar && head.isEmpty ? nil : length, expected: expected?.size)
       received = try writer.copy(head, source, progress)
     } catch {
       child.kill()
       throw error
     }
-    let outcome = try Self.outcome(of: child, channel)
+    let outcome: UnpackChild.Outcome
+    do throws(Failure) { outcome = try Self.outcome(of: child, channel) } catch {
+      // Damage shows in the digest as well, which says more than the decoder's stumbling over it.
+      if received.isComplete, let expected, error.code == .corrupt {
+        try verify(received, expected.diffID, expected)
+      }
+      throw error
+    }
     guard received.isComplete else {
-      throw Failure(.corrupt, "import", "layer", reason: "the decoder stopped early")
+      throw Failure(.corrupt, operation, "layer", reason: "the decoder stopped early")
     }
     let diffID = outcome.diffID ?? received.digest
+    if let expected { try verify(received, diffID, expected) }
     try Files.replace(layerPath + "/size", with: Array(String(outcome.size).utf8))
-    let chainID = Digest.chain(below.map(\.diffID) + [diffID])[below.count]
+    let chainID = Digest.chain(below + [diffID])[below.count]
     let suffix =
       switch kind {
       case .gzip: "+gzip"
@@ -130,7 +182,7 @@ struct LayerImport {
       layer: Layer(
         diffID: diffID, chainID: chainID, blob: received.digest, size: outcome.size,
         path: store.layerPath(chainID) + "/diff"),
-      mediaType: OCIDocuments.layerType + suffix)
+      mediaType: OCIDocuments.layerType + suffix, blobSize: received.size)
   }
 
   /// A child's result, or how it died.

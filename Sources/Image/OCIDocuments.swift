@@ -21,6 +21,21 @@ enum OCIDocuments {
     var mediaType: String
     var digest: String
     var size: Int64
+    var annotations: [String: String]?
+    var platform: Platform?
+
+    /// A layer's descriptor under OCI's name of its media type: OCI manifests have no docker's.
+    var inOCI: Descriptor {
+      var copy = self
+      if let type = LayerType(mediaType) { copy.mediaType = type.mediaType }
+      return copy
+    }
+  }
+
+  struct Platform: Codable {
+    var architecture: String
+    var os: String
+    var variant: String?
   }
 
   struct Config: Codable {

@@ -26,6 +26,9 @@ public enum Console {
     return String(cString: value)
   }
 
+  /// Whether standard input is a terminal.
+  public static var inputIsTerminal: Bool { Terminal.isTerminal(0) }
+
   /// Whether standard output is a terminal.
   public static var outputIsTerminal: Bool { Terminal.isTerminal(1) }
 

@@ -94,6 +94,22 @@ public struct Root: ~Copyable, Sendable {
     return try locate(path)
   }
 
+  /// Opens a regular file for reading; nil when it does not exist.
+  ///
+  /// A fifo or device in the file's place is refused without blocking (rows 14 and 15).
+  public func regularFile(_ path: String) throws(Failure) -> Descriptor? {
+    do throws(Failure) {
+      // Looked at before it is opened: opening a device can do something.
+      if try locate(path).status().st_mode & S_IFMT == S_IFREG {
+        let file = try open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        if try file.status().st_mode & S_IFMT == S_IFREG { return file }
+      }
+    } catch  where error.errno == ENOENT || error.errno == ENOTDIR {
+      return nil
+    }
+    throw Failure(.refused, "read", name + "/" + path, reason: "not a regular file")
+  }
+
   /// Reads a regular file of at most `limit` bytes; nil when it does not exist.
   ///
   /// A fifo or device in the file's place is refused without blocking (rows 14 and 15).

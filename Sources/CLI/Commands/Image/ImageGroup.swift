@@ -12,7 +12,8 @@ struct ImageGroup: CommandGroup {
         minidock image prune -a
       """,
     subcommands: [
-      ImportCommand.self, ImageInspectCommand.self, ImageLsCommand.self, ImagePruneCommand.self,
+      ImportCommand.self, ImageInspectCommand.self, LoadCommand.self, ImageLsCommand.self,
+      ImagePruneCommand.self,
       ImageRmCommand.self,
     ])
 }
