@@ -170,12 +170,11 @@ struct Decompressor: ~Copyable {
     _ kind: ArchiveKind, _ head: [UInt8], _ source: Int32, _ store: ImageStore
   ) throws(Failure) {
     // The child's whole file system is an empty directory.
-    self.store = store
     let lock = try store.acquireLock()
-    ingest = try Ingest(in: store)
+    let made = try Ingest(in: store)
     _ = consume lock
-    try Files.claimDirectory(ingest.path + "/empty")
-    let room = try Descriptor.open(ingest.path + "/empty", .directory)
+    try Files.claimDirectory(made.path + "/empty")
+    let room = try Descriptor.open(made.path + "/empty", .directory)
     let pipe = try Descriptor.pipe()
     let input = pipe.read
     let output = pipe.write
@@ -185,11 +184,14 @@ struct Decompressor: ~Copyable {
     let limits = store.limits
     let (outputNumber, reportNumber) = (output.raw, far.descriptor.raw)
     let roomNumber = room.raw
-    child = try Processes.forkHelper { parent in
+    let started = try Processes.forkHelper { parent in
       UnpackChild.decompress(
         parent: parent, head: head, source: source, output: outputNumber, channel: reportNumber,
         directory: roomNumber, kind: kind, limits: limits)
     }
+    child = started
+    ingest = made
+    self.store = store
     stream = input
     channel = near
     // Only the child may hold these: that it closes them is the end of the stream.
