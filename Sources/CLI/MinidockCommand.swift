@@ -25,6 +25,7 @@ struct MinidockCommand: ParsableCommand {
       StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
       PushCommand.self, LoginCommand.self, LogoutCommand.self,
       SearchCommand.self,
+      OCICommand.self,
     ] + groups)
 
   /// The words that stand for several commands.
@@ -79,6 +80,7 @@ struct MinidockCommand: ParsableCommand {
     case "login": LoginCommand.self
     case "logout": LogoutCommand.self
     case "search": SearchCommand.self
+    case "oci": OCICommand.self
     default: nil
     }
   }

@@ -10,6 +10,15 @@ ThisProcess.setMask(0)
 if CommandLine.arguments.count > 1 && CommandLine.arguments[1] == "init" {
   exitProcess(ContainerInit.main())
 }
+if CommandLine.arguments.count > 1 && CommandLine.arguments[1] == "oci-init" {
+  exitProcess(BundleInit.main(Array(CommandLine.arguments.dropFirst(2))))
+}
+if OCIMain.isName(CommandLine.arguments[0]) {
+  exitProcess(OCIMain.run(Array(CommandLine.arguments.dropFirst())))
+}
+if CommandLine.arguments.count > 1 && CommandLine.arguments[1] == "oci" {
+  exitProcess(OCIMain.run(Array(CommandLine.arguments.dropFirst(2))))
+}
 if CommandLine.arguments.count > 2 && CommandLine.arguments[1] == "monitor" {
   exitProcess(MonitorProcess.resume(Array(CommandLine.arguments.dropFirst(2))))
 }

@@ -203,6 +203,45 @@ int clx_connect_seqpacket(const char *path) {
   }
   return fd;
 }
+int clx_connect_stream(const char *path) {
+  struct sockaddr_un address;
+  if (unix_address(path, &address) < 0) return -1;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+  }
+  return fd;
+}
+int clx_listen_stream(const char *path) {
+  struct sockaddr_un address;
+  if (unix_address(path, &address) < 0) return -1;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 8) < 0) {
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+  }
+  return fd;
+}
+int clx_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority,
+  uint64_t runtime, uint64_t deadline, uint64_t period) {
+  struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority;
+           uint64_t runtime, deadline, period; } attributes =
+    { 48, policy, flags, nice, priority, runtime, deadline, period };
+  return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+int clx_ioprio_set(int priority) {
+  return (int)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, priority);
+}
+int clx_sched_setaffinity(const void *mask, size_t size) {
+  return (int)syscall(SYS_sched_setaffinity, 0, size, mask) < 0 ? -1 : 0;
+}
 int clx_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 int clx_peer_pid(int socket, pid_t *pid, uid_t *uid) {
   struct ucred credentials;

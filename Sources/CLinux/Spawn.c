@@ -46,14 +46,18 @@ static int spawn_child(void *opaque) {
         if (fcntl(i, F_SETFD, 0) < 0) goto failed;
       } else if (dup2(plan->stdio[i], i) < 0) goto failed;
     }
-  if (plan->socket_fd == 3) {
-    if (fcntl(3, F_SETFD, 0) < 0) goto failed;
-  } else if (dup2(plan->socket_fd, 3) < 0) goto failed;
+  int exec_fd = plan->exec_fd;
+  // The program may have been opened just where the socket is to be.
+  if (exec_fd == plan->socket_number &&
+      (exec_fd = fcntl(exec_fd, F_DUPFD_CLOEXEC, plan->socket_number + 1)) < 0) goto failed;
+  if (plan->socket_fd == plan->socket_number) {
+    if (fcntl(plan->socket_fd, F_SETFD, 0) < 0) goto failed;
+  } else if (dup2(plan->socket_fd, plan->socket_number) < 0) goto failed;
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   context->step = CLX_SPAWN_EXEC;
-  clx_execveat(plan->exec_fd, "", plan->argv, plan->envp, AT_EMPTY_PATH);
+  clx_execveat(exec_fd, "", plan->argv, plan->envp, AT_EMPTY_PATH);
 failed:
   context->error = errno;
   _exit(125);
@@ -112,7 +116,8 @@ pid_t clx_spawn(const struct clx_spawn_plan *plan, int *pidfd, int *step) {
   struct clone3_args args = {
     .flags = plan->flags | 0x1000 /* CLONE_PIDFD */ | CLONE_VM | CLONE_VFORK,
     .pidfd = (uint64_t)(uintptr_t)pidfd,
-    .exit_signal = SIGCHLD,
+    // A sibling ends as its parent's other children do; clone3 takes no signal for it.
+    .exit_signal = plan->flags & CLONE_PARENT ? 0 : SIGCHLD,
     .stack = (uint64_t)(uintptr_t)stack,
     .stack_size = sizeof stack,
   };

@@ -57,6 +57,8 @@ public enum OpenMode: Sendable {
   /// A location only (O_PATH).
   case path
 
+  /// open(2)'s flags for reading a directory.
+  public static let readDirectoryFlags = O_RDONLY | O_DIRECTORY
   /// open(2)'s flags for the location of a directory.
   public static let directoryPathFlags = Int32(CLX_O_PATH) | O_DIRECTORY
 

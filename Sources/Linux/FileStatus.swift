@@ -28,6 +28,8 @@ public struct FileStatus: Sendable, Equatable {
   public let modified: Int64
   /// How many names it has; of a directory in most kernels' file systems 2 and one for each directory in it.
   public let links: UInt64
+  /// The file system's number.
+  public let device: UInt64
   /// The inode's number, unique in its file system.
   public let inode: UInt64
   /// The numbers of a device node.
@@ -69,6 +71,7 @@ public struct FileStatus: Sendable, Equatable {
     size = Int64(info.st_size)
     modified = Int64(info.st_mtim.tv_sec)
     links = UInt64(info.st_nlink)
+    device = UInt64(info.st_dev)
     inode = UInt64(info.st_ino)
     major = clx_major(info.st_rdev)
     minor = clx_minor(info.st_rdev)

@@ -6,6 +6,11 @@ public enum Files {
   /// Whether something is at `path`, following links.
   public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+  /// Whether this process, by its effective ids, may execute the file at `path`.
+  public static func isExecutable(_ path: String) -> Bool {
+    faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0
+  }
+
   /// The file's bytes, at most `limit`; nil when it does not exist.
   public static func read(_ path: String, limit: Int = 8 << 20) throws(Failure) -> [UInt8]? {
     let fd = clx_open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)

@@ -46,6 +46,9 @@ public struct DetachedMount: ~Copyable, Sendable {
   /// The mount's root (O_PATH-like).
   public let descriptor: Descriptor
 
+  /// Takes a mount that another process has made or cloned.
+  public init(descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
   /// A new instance of a file system (fsopen(2), Linux 5.2).
   ///
   /// - Parameters:
@@ -144,6 +147,19 @@ public struct DetachedMount: ~Copyable, Sendable {
       object: object)
   }
 
+  /// Shows the files below with the ids of a user namespace (MOUNT_ATTR_IDMAP, Linux 5.12).
+  public func map(
+    by userNamespace: borrowing Descriptor, recursive: Bool, object: String
+  ) throws(Failure) {
+    var attributes = clx_mount_attr()
+    attributes.attr_set = UInt64(CLX_MOUNT_ATTR_IDMAP)
+    attributes.userns_fd = UInt64(userNamespace.raw)
+    let flags = UInt32(CLX_AT_EMPTY_PATH) | (recursive ? UInt32(CLX_AT_RECURSIVE) : 0)
+    try check("map ids of", object) {
+      clx_mount_setattr(descriptor.raw, "", flags, &attributes)
+    }
+  }
+
   /// Attaches the mount on top of an open location (move_mount(2), Linux 5.2).
   public func attach(to target: borrowing Descriptor, object: String) throws(Failure) {
     let flags = UInt32(CLX_MOVE_MOUNT_F_EMPTY_PATH) | UInt32(CLX_MOVE_MOUNT_T_EMPTY_PATH)
@@ -182,6 +198,28 @@ public enum Mounts {
     try check("mount \(type) on", target) {
       data.withCString { Glibc.mount(source, target, type, flags, $0) }
     }
+  }
+
+  /// Makes the mount that a path lies on private to this mount namespace, and no other.
+  public static func makeHostPrivate(_ path: String) throws(Failure) {
+    var path = path
+    while true {
+      if Glibc.mount(nil, path, nil, UInt(Propagation.isPrivate.rawValue), nil) == 0 { return }
+      // Only a mount's own root can be changed: go up to it.
+      guard Glibc.errno == EINVAL, path != "/" else {
+        throw .last("change mount propagation of", path)
+      }
+      path = Files.parent(of: path)
+    }
+  }
+
+  /// Makes an open directory, a mount's root, the root of this process alone, for a root on the initial
+  /// ramdisk, where pivot_root(2) cannot be used: the mount is moved onto "/".
+  public static func moveToRoot(_ root: borrowing Descriptor, name: String) throws(Failure) {
+    try check("change directory to", name) { fchdir(root.raw) }
+    try check("move mount to /", name) { Glibc.mount(".", "/", nil, 0x2000 /* MS_MOVE */, nil) }
+    try check("change root to", name) { chroot(".") }
+    try check("change directory to", "/") { chdir("/") }
   }
 
   /// Changes the propagation of the whole tree below "/" in this mount namespace.

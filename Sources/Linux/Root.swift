@@ -47,8 +47,10 @@ public struct Root: ~Copyable, Sendable {
   }
 
   /// Opens an existing file for writing, following no link and staying on the root's file system.
-  public func openForWriting(_ path: String) throws(Failure) -> Descriptor {
-    try open(path, flags: O_WRONLY, noSymlinks: true, noCrossing: true)
+  ///
+  /// - Parameter links: also by links that stay on it, such as procfs's "thread-self".
+  public func openForWriting(_ path: String, links: Bool = false) throws(Failure) -> Descriptor {
+    try open(path, flags: O_WRONLY, noSymlinks: !links, noCrossing: true)
   }
 
   /// A directory that must be there and be reached without any link (O_PATH).

@@ -18,6 +18,10 @@ public enum Seccomp {
     public static let log = Flags(rawValue: 2)
     /// Speculative store bypass stays on (Linux 4.17).
     public static let allowSpeculation = Flags(rawValue: 4)
+    /// A descriptor comes back that reads what the filter asks about (Linux 5.0).
+    public static let newListener = Flags(rawValue: 8)
+    /// Only a fatal signal ends the wait for an answer (Linux 5.19).
+    public static let waitKillable = Flags(rawValue: 32)
   }
 
   /// Installs a program of 8-byte `struct sock_filter`s for this thread and its future children.
@@ -25,7 +29,9 @@ public enum Seccomp {
   /// Needs no_new_privs or CAP_SYS_ADMIN. There is no way back: afterwards every call of this process
   /// is filtered.
   /// - Throws: ``Failure/Code/invalid`` for an empty, cut or too long program; the call's failure.
-  public static func install(_ bpf: [UInt8], flags: Flags = []) throws(Failure) {
+  /// - Returns: the listener, with ``Flags/newListener``.
+  @discardableResult
+  public static func install(_ bpf: [UInt8], flags: Flags = []) throws(Failure) -> Descriptor? {
     let count = bpf.count / 8
     guard bpf.count % 8 == 0, count > 0, count <= maximumInstructions else {
       throw Failure(
@@ -35,6 +41,7 @@ public enum Seccomp {
     }
     // Plain error numbers inside the closures: this runs once in each container's first process, where a
     // generic result type would cost more than the rest.
+    var listener: Int32 = -1
     let number = bpf.withUnsafeBytes { bytes -> Int32 in
       // struct sock_fprog: a 16-bit count, then at pointer alignment the address of the program.
       withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { space -> Int32 in
@@ -43,7 +50,9 @@ public enum Seccomp {
         space.storeBytes(
           of: UInt(bitPattern: bytes.baseAddress), toByteOffset: 8, as: UInt.self)
         let setModeFilter: UInt32 = 1
-        return clx_seccomp(setModeFilter, flags.rawValue, space.baseAddress) < 0 ? errno : 0
+        let result = clx_seccomp(setModeFilter, flags.rawValue, space.baseAddress)
+        listener = result
+        return result < 0 ? errno : 0
       }
     }
     if number != 0 {
@@ -51,5 +60,6 @@ public enum Seccomp {
         errno: number, "load seccomp filter", "",
         remedy: number == EACCES ? "it needs no_new_privs or CAP_SYS_ADMIN" : "")
     }
+    return flags.contains(.newListener) ? Descriptor(owning: listener) : nil
   }
 }

@@ -13,13 +13,17 @@ public struct Spawn: Sendable {
   public var joins: [Int32] = []
   /// The child's descriptors 0, 1 and 2; -1 keeps the caller's.
   public var stdio: [Int32] = [-1, -1, -1]
+  /// Whether it becomes this process's sibling instead of its child (CLONE_PARENT).
+  public var isSibling = false
+  /// The number that the socket has in the child.
+  public var socketNumber: Int32 = 3
   /// The cgroup v2 directory to start in (CLONE_INTO_CGROUP, Linux 5.7); -1 for none.
   public var cgroup: Int32 = -1
 
   /// An empty plan.
   public init() {}
 
-  /// Starts the child, which executes `program` with `socket` as its descriptor 3.
+  /// Starts the child, which executes `program` with `socket` as its descriptor ``socketNumber``.
   ///
   /// The child borrows the caller's memory until it executes (CLONE_VFORK), which is what makes this
   /// some hundred microseconds cheaper than a fork.
@@ -39,13 +43,14 @@ public struct Spawn: Sendable {
       envp.withUnsafeMutableBufferPointer { envp in
         joins.withUnsafeBufferPointer { joins in
           var plan = clx_spawn_plan()
-          plan.flags = namespaces.rawValue
+          plan.flags = namespaces.rawValue | (isSibling ? 0x8000 /* CLONE_PARENT */ : 0)
           plan.exec_fd = program.raw
           plan.argv = UnsafePointer(argv.baseAddress)
           plan.envp = UnsafePointer(envp.baseAddress)
           plan.join_fds = joins.baseAddress
           plan.join_count = Int32(joins.count)
           plan.socket_fd = socket.raw
+          plan.socket_number = socketNumber
           plan.stdio = (stdio[0], stdio[1], stdio[2])
           plan.cgroup_fd = cgroup
           pid = clx_spawn(&plan, &pidfd, &step)

@@ -31,6 +31,31 @@ extension Cgroup {
     return steps
   }
 
+  /// As ``mountSteps(target:readOnly:)`` for a container without a cgroup namespace: the group's own
+  /// directories bound, so that nothing above them shows.
+  public func bindSteps(target: String, readOnly: Bool) -> [MountStep] {
+    var options = BindOptions()
+    options.set = [.noSetuid, .noDevices, .noExecute]
+    if readOnly { options.set.insert(.readOnly) }
+    if hierarchy.mode == .v2 {
+      guard let unified else { return [] }
+      return [.bind(source: unified.path, target: target, options: options)]
+    }
+    var steps: [MountStep] = [
+      .fileSystem(
+        type: "tmpfs", source: "cgroup", target: target, options: ["mode=755", "size=64k"],
+        attributes: [.noSetuid, .noDevices, .noExecute])
+    ]
+    for tree in v1Trees {
+      steps.append(
+        .bind(
+          source: tree.mountPoint + path, target: "\(target)/\(Files.name(of: tree.mountPoint))",
+          options: options))
+    }
+    if readOnly { steps.append(.seal(path: target)) }
+    return steps
+  }
+
   /// The v1 trees in which this group has a directory, with their controllers' names.
   private var v1Trees: [(mountPoint: String, controllers: [String])] {
     var result: [(mountPoint: String, controllers: [String])] = []

@@ -5,6 +5,8 @@ import Linux
 struct CommandSearch {
   var arguments: [String]
   var environment: [String]
+  /// The first descriptor that the command does not get.
+  var firstClosed: UInt32 = 3
 
   /// Replaces this process; returns only by throwing.
   func execute() throws(Failure) {
@@ -14,7 +16,7 @@ struct CommandSearch {
     SignalReader.unblockAll()
     SignalReader.resetDispositions()
     // Whatever is open beyond the standard three ends with the exec (security row 2).
-    ThisProcess.closeDescriptors(from: 3, atExec: true)
+    ThisProcess.closeDescriptors(from: firstClosed, atExec: true)
     var worst = Failure(
       .commandNotFound, "execute", command, reason: "no such file in the container's PATH",
       remedy: "check the command's spelling and the image's PATH")
@@ -29,6 +31,34 @@ struct CommandSearch {
       if number != ErrorNumber.accessDenied { break }
     }
     throw worst
+  }
+
+  /// Whether there is something to execute, as far as this process may look; in the words by which engines
+  /// tell a missing command (127) from one that cannot be executed (126).
+  func check() throws(Failure) {
+    guard let command = arguments.first, !command.isEmpty else {
+      throw Failure(.commandNotFound, "execute", reason: "no command was given")
+    }
+    let isPath = command.contains("/")
+    var worst = Failure(
+      .commandNotFound, "exec:", "\"\(command)\"",
+      reason: isPath
+        ? "stat \(command): no such file or directory" : "executable file not found in $PATH")
+    for candidate in candidates(for: command) {
+      guard let status = try? FileStatus(candidate) else { continue }
+      if status.kind == .directory {
+        if isPath { worst = denied(command, "is a directory: permission denied") }
+      } else if Files.isExecutable(candidate) {
+        return
+      } else {
+        worst = denied(command, "permission denied")
+      }
+    }
+    throw worst
+  }
+
+  private func denied(_ command: String, _ reason: String) -> Failure {
+    Failure(.notExecutable, "exec:", "\"\(command)\"", reason: reason)
   }
 
   /// The paths to try, in order.

@@ -60,7 +60,7 @@ extension InitPlan {
     return result
   }
 
-  private static func propagation(_ text: String?) throws(Failure) -> Propagation {
+  static func propagation(_ text: String?) throws(Failure) -> Propagation {
     switch text {
     case nil, "", "rslave", "slave": .slave
     case "rprivate", "private": .isPrivate

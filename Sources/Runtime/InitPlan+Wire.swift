@@ -48,11 +48,7 @@ extension WireWriter {
       put(UInt8(1))
       put(source)
       put(target)
-      put(options.recursive)
-      put(options.set.rawValue)
-      put(options.clear.rawValue)
-      put(options.recursiveAttributes)
-      put(options.propagation?.rawValue ?? 0)
+      put(options)
     case .device(let path, let kind, let major, let minor, let mode, let uid, let gid):
       put(UInt8(2))
       put(path)
@@ -66,6 +62,13 @@ extension WireWriter {
     case .seal(let path):
       put(UInt8(7))
       put(path)
+    case .copyUp(let target):
+      put(UInt8(8))
+      put(target)
+    case .adjust(let target, let options):
+      put(UInt8(9))
+      put(target)
+      put(options)
     case .mask(let path):
       put(UInt8(5))
       put(path)
@@ -73,6 +76,16 @@ extension WireWriter {
       put(UInt8(6))
       put(path)
     }
+  }
+
+  private mutating func put(_ options: BindOptions) {
+    put(options.recursive)
+    for attributes in [
+      options.set, options.clear, options.recursiveSet, options.recursiveClear,
+    ] { put(attributes.rawValue) }
+    put(options.propagation?.rawValue ?? 0)
+    put(options.isPropagationRecursive)
+    put(options.clone)
   }
 
   mutating func put(_ process: ProcessPlan) {
@@ -105,6 +118,7 @@ extension WireWriter {
     put(process.reaps)
     put(process.makesWorkingDirectory)
     put(process.outlivesParent)
+    put(process.extras)
   }
 }
 
@@ -149,15 +163,9 @@ extension MountStep {
         target: try reader.getString(), options: try reader.getStrings(),
         attributes: MountAttributes(rawValue: try reader.get()))
     case 1:
-      let source = try reader.getString()
-      let target = try reader.getString()
-      var options = BindOptions()
-      options.recursive = try reader.getBool()
-      options.set = MountAttributes(rawValue: try reader.get())
-      options.clear = MountAttributes(rawValue: try reader.get())
-      options.recursiveAttributes = try reader.getBool()
-      options.propagation = Propagation(rawValue: try reader.get())
-      self = .bind(source: source, target: target, options: options)
+      self = .bind(
+        source: try reader.getString(), target: try reader.getString(),
+        options: try BindOptions(&reader))
     case 2:
       let path = try reader.getString()
       guard let kind = DeviceKind(rawValue: try reader.get()) else {
@@ -171,8 +179,25 @@ extension MountStep {
     case 5: self = .mask(path: try reader.getString())
     case 6: self = .readOnly(path: try reader.getString())
     case 7: self = .seal(path: try reader.getString())
+    case 8: self = .copyUp(target: try reader.getString())
+    case 9:
+      self = .adjust(target: try reader.getString(), options: try BindOptions(&reader))
     case let tag: throw Failure(.corrupt, "decode", "plan", reason: "unknown mount step \(tag)")
     }
+  }
+}
+
+extension BindOptions {
+  fileprivate init(_ reader: inout WireReader) throws(Failure) {
+    self.init()
+    recursive = try reader.getBool()
+    set = MountAttributes(rawValue: try reader.get())
+    clear = MountAttributes(rawValue: try reader.get())
+    recursiveSet = MountAttributes(rawValue: try reader.get())
+    recursiveClear = MountAttributes(rawValue: try reader.get())
+    propagation = Propagation(rawValue: try reader.get())
+    isPropagationRecursive = try reader.getBool()
+    clone = try reader.get()
   }
 }
 
@@ -206,5 +231,6 @@ extension ProcessPlan {
     reaps = try reader.getBool()
     makesWorkingDirectory = try reader.getBool()
     outlivesParent = try reader.getBool()
+    extras = try ProcessExtras(&reader)
   }
 }

@@ -85,6 +85,8 @@ public struct ProcessPlan: Sendable, Equatable {
   public var terminalSize: TerminalSize?
   /// Stay as pid 1, reap what is left to it and pass on signals, with the command as a child.
   public var reaps = false
+  /// What only the specification of a bundle asks for.
+  public var extras = ProcessExtras()
 
   /// An empty process.
   public init() {}

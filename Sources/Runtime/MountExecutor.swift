@@ -17,8 +17,18 @@ struct MountExecutor: ~Copyable {
   private(set) var terminal: TerminalPair?
   private var devpts: Descriptor?
   private var hasDevpts = false
+  /// The clones that came with the plan, by their place.
+  private let clones: [Int32]
+  /// The directory whose content the next tmpfs gets.
+  private var copied: Descriptor?
+  /// Whether nodes that may not be made (in a user namespace) are bound from the host's /dev.
+  private let bindsDevices: Bool
 
-  init(root: consuming Root) { self.root = root }
+  init(root: consuming Root, clones: [Int32] = [], bindsDevices: Bool = false) {
+    self.root = root
+    self.clones = clones
+    self.bindsDevices = bindsDevices
+  }
 
   mutating func run(_ step: MountStep) throws(Failure) {
     switch step {
@@ -30,6 +40,11 @@ struct MountExecutor: ~Copyable {
       try makeDevice(path, kind, major, minor, mode, uid, gid)
     case .symlink(let target, let path):
       try makeLink(to: target, at: path)
+    case .copyUp(let target):
+      copied = try root.open(
+        target == "/" ? "." : target, flags: OpenMode.readDirectoryFlags, mode: 0)
+    case .adjust(let target, let options):
+      try adjust(target, options)
     case .console:
       try attachConsole()
     case .seal(let path):
@@ -54,6 +69,11 @@ struct MountExecutor: ~Copyable {
     let location = try directory(for: type, at: target)
     let mounted = try DetachedMount.make(
       type: type, source: source, options: options, attributes: attributes, object: target)
+    if let source = copied.take() {
+      try DirectoryCopy.copy(
+        source, into: Root(try mounted.descriptor.open(".", .directory), name: target),
+        name: target)
+    }
     if type == "devpts" && target == "/dev/pts" {
       devpts = try mounted.descriptor.duplicate()
       hasDevpts = true
@@ -95,7 +115,7 @@ struct MountExecutor: ~Copyable {
   private func bind(
     _ source: String, to target: String, _ options: BindOptions
   ) throws(Failure) {
-    let clone = try DetachedMount.clone(path: source, recursive: options.recursive)
+    let clone = try clone(of: source, options)
     try refuseImitation(of: target, isGenuine: clone.descriptor.isKernelFileSystem)
     let isDirectory = try clone.descriptor.fileStatus().kind == .directory
     let location = isDirectory ? try root.makeDirectory(target) : try root.makeFile(target)
@@ -104,14 +124,50 @@ struct MountExecutor: ~Copyable {
         .invalid, "bind \(source) to", target,
         reason: "the source is a file, the target a directory")
     }
+    try MountExecutor.apply(options, to: clone.descriptor, target)
+    try clone.attach(to: location, object: target)
+  }
+
+  private func clone(
+    of source: String, _ options: BindOptions
+  ) throws(Failure) -> DetachedMount {
+    guard options.clone >= 0 else {
+      return try DetachedMount.clone(path: source, recursive: options.recursive)
+    }
+    guard clones.indices.contains(Int(options.clone)) else {
+      throw Failure(.corrupt, "bind", source, reason: "its clone is missing")
+    }
+    return DetachedMount(
+      descriptor: try Descriptor.duplicate(of: clones[Int(options.clone)]))
+  }
+
+  private static func apply(
+    _ options: BindOptions, to mount: borrowing Descriptor, _ target: String
+  ) throws(Failure) {
     if !options.set.isEmpty || !options.clear.isEmpty {
-      try clone.set(
-        options.set, clear: options.clear, recursive: options.recursiveAttributes, object: target)
+      try setMountAttributes(mount, set: options.set, clear: options.clear, object: target)
+    }
+    if !options.recursiveSet.isEmpty || !options.recursiveClear.isEmpty {
+      try setMountAttributes(
+        mount, set: options.recursiveSet, clear: options.recursiveClear, recursive: true,
+        object: target)
     }
     if let propagation = options.propagation {
-      try clone.set([], propagation: propagation, recursive: options.recursive, object: target)
+      try setMountAttributes(
+        mount, set: [], propagation: propagation, recursive: options.isPropagationRecursive,
+        object: target)
     }
-    try clone.attach(to: location, object: target)
+  }
+
+  private func adjust(_ target: String, _ options: BindOptions) throws(Failure) {
+    let location = try root.locate(target)
+    do throws(Failure) { try MountExecutor.apply(options, to: location, target) } catch
+      where error.isInvalid
+    {
+      throw Failure(
+        errno: error.errno, "remount", target, reason: "nothing is mounted there",
+        remedy: "name a mount's target")
+    }
   }
 
   // MARK: - /dev
@@ -122,8 +178,27 @@ struct MountExecutor: ~Copyable {
   ) throws(Failure) {
     let (folder, name) = try MountExecutor.split(path)
     let parent = try openBelowDev(folder, path)
+    if bindsDevices, kind != .fifo {
+      return try bindDevice(path, kind, major, minor, below: parent, name)
+    }
     try parent.makeNode(name, kind.fileKind, mode: mode, major: major, minor: minor)
     if uid != 0 || gid != 0 { try parent.changeOwner(name, uid: uid, gid: gid) }
+  }
+
+  // In a user namespace mknod(2) is refused: the host's own node is bound, once it is seen to be that one.
+  private func bindDevice(
+    _ path: String, _ kind: DeviceKind, _ major: UInt32, _ minor: UInt32,
+    below parent: borrowing Descriptor, _ name: String
+  ) throws(Failure) {
+    let clone = try DetachedMount.clone(path: path, recursive: false)
+    let found = try clone.descriptor.fileStatus()
+    guard found.kind == kind.fileKind, found.major == major, found.minor == minor else {
+      throw Failure(
+        .unsupported, "create device", path,
+        reason: "the host's own node there has other numbers, and a user namespace can make none")
+    }
+    let location = try parent.open(name, .createNew(mode: 0o644))
+    try clone.attach(to: location, object: path)
   }
 
   private func makeLink(to target: String, at path: String) throws(Failure) {

@@ -4,11 +4,20 @@ import Linux
 struct MountOptions: Equatable {
   var set: MountAttributes = []
   var clear: MountAttributes = []
+  /// From "rro" and the like: attributes that reach the mounts below as well (Linux 5.12).
+  var recursiveSet: MountAttributes = []
+  var recursiveClear: MountAttributes = []
   var propagation: Propagation?
+  /// From the propagations with an "r" in front.
+  var isPropagationRecursive = false
   var isBind = false
   var isRecursive = false
-  /// From "rro" and "rrw": the attributes reach the mounts below as well (Linux 5.12).
-  var areAttributesRecursive = false
+  /// "remount": what is mounted there already gets the attributes.
+  var isRemount = false
+  /// "idmap" or, with true, "ridmap".
+  var idmap: Bool?
+  /// "tmpcopyup": what the directory had is copied into the new tmpfs.
+  var copiesUp = false
   /// What is left: options of the file system itself.
   var data: [String] = []
 
@@ -18,30 +27,49 @@ struct MountOptions: Equatable {
       switch option {
       case "bind": isBind = true
       case "rbind": (isBind, isRecursive) = (true, true)
-      case "rro":
-        set.formUnion(.readOnly)
-        areAttributesRecursive = true
-      case "rrw":
-        clear.formUnion(.readOnly)
-        set.subtract(.readOnly)
-        areAttributesRecursive = true
-      case "private", "rprivate": propagation = .isPrivate
-      case "slave", "rslave": propagation = .slave
-      case "shared", "rshared": propagation = .shared
-      case "unbindable", "runbindable": propagation = .unbindable
-      case "defaults", "relatime": break
-      default:
-        if let attribute = MountOptions.attribute(option) {
-          set.formUnion(attribute)
-          clear.subtract(attribute)
-        } else if let attribute = MountOptions.inverse(option) {
-          clear.formUnion(attribute)
-          set.subtract(attribute)
-        } else {
-          data.append(option)
-        }
+      case "remount": isRemount = true
+      case "idmap": idmap = idmap ?? false
+      case "ridmap": idmap = true
+      case "tmpcopyup": copiesUp = true
+      case "private", "rprivate": propagate(.isPrivate, option)
+      case "slave", "rslave": propagate(.slave, option)
+      case "shared", "rshared": propagate(.shared, option)
+      case "unbindable", "runbindable": propagate(.unbindable, option)
+      // The last two only ask the kernel to log less or more.
+      case "defaults", "silent", "loud": break
+      default: if !take(attribute: option) { data.append(option) }
       }
     }
+  }
+
+  private mutating func propagate(_ propagation: Propagation, _ option: String) {
+    self.propagation = propagation
+    isPropagationRecursive = option.hasPrefix("r")
+  }
+
+  private mutating func take(attribute option: String) -> Bool {
+    if let attribute = MountOptions.attribute(option) {
+      set.formUnion(attribute)
+      clear.subtract(attribute)
+    } else if let attribute = MountOptions.inverse(option) {
+      clear.formUnion(attribute)
+      set.subtract(attribute)
+    } else if option.utf8.first == UInt8(ascii: "r") {
+      // As "ro" and "rw" were taken above, what is left with an "r" in front reaches the mounts below.
+      let plain = String(option.dropFirst())
+      if let attribute = MountOptions.attribute(plain) {
+        recursiveSet.formUnion(attribute)
+        recursiveClear.subtract(attribute)
+      } else if let attribute = MountOptions.inverse(plain) {
+        recursiveClear.formUnion(attribute)
+        recursiveSet.subtract(attribute)
+      } else {
+        return false
+      }
+    } else {
+      return false
+    }
+    return true
   }
 
   private static func attribute(_ option: String) -> MountAttributes? {
@@ -52,6 +80,8 @@ struct MountOptions: Equatable {
     case "noexec": .noExecute
     case "noatime": .noAccessTime
     case "strictatime": .strictAccessTime
+    // The kernel's way when nothing is said.
+    case "relatime", "norelatime": []
     case "nodiratime": .noDirectoryAccessTime
     case "nosymfollow": .noSymlinkFollow
     default: nil
@@ -65,9 +95,28 @@ struct MountOptions: Equatable {
     case "dev": .noDevices
     case "exec": .noExecute
     case "atime": .noAccessTime
+    case "nostrictatime": .strictAccessTime
     case "diratime": .noDirectoryAccessTime
     case "symfollow": .noSymlinkFollow
     default: nil
     }
   }
+}
+
+extension MountOptions {
+  /// Every option that is understood here; others go to the file system, which refuses what it does not
+  /// know.
+  static let known: [String] = {
+    let attributes = [
+      "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "atime",
+      "strictatime", "nostrictatime", "relatime", "norelatime", "nodiratime", "diratime",
+      "nosymfollow", "symfollow",
+    ]
+    let others = [
+      "bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup", "defaults", "silent", "loud",
+      "sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand", "private",
+      "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable",
+    ]
+    return (others + attributes + attributes.map { "r" + $0 }).sorted()
+  }()
 }

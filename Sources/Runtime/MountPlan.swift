@@ -18,16 +18,15 @@ public enum MountPlan {
           .invalid, "mount", mount.destination, reason: "the destination is not an absolute path")
       }
       let options = MountOptions(mount.options ?? [])
-      if options.isBind || mount.type == "bind" {
+      if options.isRemount {
+        steps.append(.adjust(target: mount.destination, options: bindOptions(options)))
+      } else if options.isBind || mount.type == "bind" {
         steps.append(try bind(mount, options))
       } else if mount.type == "cgroup" || mount.type == "cgroup2" {
         steps += cgroupMounts(mount.destination, options.set.contains(.readOnly))
       } else {
         if mount.destination == "/dev" && mount.type == "tmpfs" { ownsDev = true }
-        steps.append(
-          .fileSystem(
-            type: mount.type ?? "none", source: mount.source ?? mount.type ?? "none",
-            target: mount.destination, options: options.data, attributes: options.set))
+        try append(mount, options, to: &steps)
       }
     }
     // A /dev that is bound from elsewhere has its nodes already.
@@ -41,6 +40,45 @@ public enum MountPlan {
     return steps
   }
 
+  private static func append(
+    _ mount: Spec.Mount, _ options: MountOptions, to steps: inout [MountStep]
+  ) throws(Failure) {
+    let target = mount.destination
+    if options.copiesUp {
+      guard mount.type == "tmpfs" else {
+        throw Failure(
+          .invalid, "mount", target, reason: "tmpcopyup is an option of a tmpfs alone")
+      }
+      steps.append(.copyUp(target: target))
+    }
+    if options.idmap != nil {
+      throw Failure(
+        .unsupported, "mount", target, reason: "idmap is an option of a bind mount alone")
+    }
+    steps.append(
+      .fileSystem(
+        type: mount.type ?? "none", source: mount.source ?? mount.type ?? "none", target: target,
+        options: options.data, attributes: options.set.union(options.recursiveSet)))
+    if let propagation = options.propagation {
+      var change = BindOptions()
+      change.propagation = propagation
+      change.isPropagationRecursive = options.isPropagationRecursive
+      steps.append(.adjust(target: target, options: change))
+    }
+  }
+
+  private static func bindOptions(_ options: MountOptions) -> BindOptions {
+    var bind = BindOptions()
+    bind.recursive = options.isRecursive
+    bind.set = options.set
+    bind.clear = options.clear
+    bind.recursiveSet = options.recursiveSet
+    bind.recursiveClear = options.recursiveClear
+    bind.propagation = options.propagation
+    bind.isPropagationRecursive = options.isPropagationRecursive || options.isRecursive
+    return bind
+  }
+
   private static func bind(
     _ mount: Spec.Mount, _ options: MountOptions
   ) throws(Failure) -> MountStep {
@@ -49,13 +87,12 @@ public enum MountPlan {
         .invalid, "mount", mount.destination,
         reason: "the source of a bind mount is not an absolute path")
     }
-    var bind = BindOptions()
-    bind.recursive = options.isRecursive
-    bind.set = options.set
-    bind.clear = options.clear
-    bind.recursiveAttributes = options.areAttributesRecursive
-    bind.propagation = options.propagation
-    return .bind(source: source, target: mount.destination, options: bind)
+    if let unknown = options.data.first(where: { $0 != "async" }) {
+      throw Failure(
+        .invalid, "mount", mount.destination, reason: "a bind mount has no option \"\(unknown)\"")
+    }
+    return .bind(
+      source: source, target: mount.destination, options: bindOptions(options))
   }
 
   private static func step(for device: Spec.Device) throws(Failure) -> MountStep {

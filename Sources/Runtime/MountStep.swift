@@ -6,6 +6,10 @@ public enum MountStep: Sendable, Equatable {
   /// A new instance of a file system on a directory of the container.
   case fileSystem(
     type: String, source: String, target: String, options: [String], attributes: MountAttributes)
+  /// What a directory of the image has copied into the tmpfs that is mounted on it next.
+  case copyUp(target: String)
+  /// The mount on a path gets these attributes and propagation; it is there already.
+  case adjust(target: String, options: BindOptions)
   /// A host path (or the part of it that is mounted) bound to a path in the container.
   case bind(source: String, target: String, options: BindOptions)
   /// A device node, fifo or bound host device below /dev.
@@ -32,10 +36,17 @@ public struct BindOptions: Sendable, Equatable {
   public var set: MountAttributes = []
   /// Attributes that are turned off before the bind is attached.
   public var clear: MountAttributes = []
-  /// Applies `set` and `clear` to the mounts below as well.
-  public var recursiveAttributes = false
-  /// Set on the mounts below too when `recursive`; nil keeps the source's.
+  /// Attributes that are turned on for this mount and those below.
+  public var recursiveSet: MountAttributes = []
+  /// Attributes that are turned off for this mount and those below.
+  public var recursiveClear: MountAttributes = []
+  /// nil keeps the source's.
   public var propagation: Propagation?
+  /// Sets the propagation of the mounts below too.
+  public var isPropagationRecursive = false
+  /// The place of the source's clone, made where only the host could, in the list that came with the
+  /// plan; negative: it is still to be made.
+  public var clone: Int32 = -1
 
   /// A plain bind.
   public init() {}

@@ -12,28 +12,55 @@ struct ProcessStart {
 
   /// Executes the command; returns only by throwing.
   func execute() throws(Failure) {
+    let environment = try prepare()
+    if plan.reaps { try Reaper.startChild(socket: socket) }
+    try CommandSearch(arguments: plan.arguments, environment: environment).execute()
+  }
+
+  /// Everything but the exec.
+  ///
+  /// - Parameter listener: gets the descriptor that answers a filter's questions, as soon as it is there.
+  /// - Returns: the command's environment.
+  func prepare(
+    listener: (borrowing Descriptor) throws(Failure) -> Void = { (_) throws(Failure) in }
+  ) throws(Failure) -> [String] {
     let root = try Root(path: "/")
     let user = try resolveUser(root)
     try setSession()
+    try plan.extras.apply()
     try setLimits()
     try enterWorkingDirectory(root)
     ThisProcess.setMask(plan.umask)
     let loadsEarly = plan.seccomp != nil && !plan.noNewPrivileges
     try CapabilitySets.dropBounding(keeping: plan.capabilities.bounding)
-    if loadsEarly, let filter = plan.seccomp { try Seccomp.install(filter) }
+    if loadsEarly { try installFilter(listener) }
     try become(user)
     try CapabilitySets.apply(plan.capabilities)
     if plan.noNewPrivileges {
       try ThisProcess.setNoNewPrivileges()
     }
-    if !loadsEarly, let filter = plan.seccomp { try Seccomp.install(filter) }
+    if !loadsEarly { try installFilter(listener) }
     try bindToParent()
-    let environment = environment(for: user)
-    if plan.reaps { try Reaper.startChild(socket: socket) }
-    try CommandSearch(arguments: plan.arguments, environment: environment).execute()
+    return environment(for: user)
+  }
+
+  private func installFilter(
+    _ listener: (borrowing Descriptor) throws(Failure) -> Void
+  ) throws(Failure) {
+    guard let filter = plan.seccomp else { return }
+    let flags = Seccomp.Flags(rawValue: plan.extras.seccompFlags)
+    if let descriptor = try Seccomp.install(filter, flags: flags) { try listener(descriptor) }
   }
 
   private func resolveUser(_ root: borrowing Root) throws(Failure) -> ResolvedUser {
+    // Numbers alone need no file of the container's.
+    if plan.userText == nil, plan.groupTexts.isEmpty, hasHome {
+      var user = ResolvedUser()
+      user.uid = plan.uid
+      user.gid = plan.gid
+      user.groups = plan.groups
+      return user
+    }
     let lookup = try UserLookup(root: root)
     var user = try lookup.resolve(plan.userText ?? String(plan.uid))
     if plan.userText == nil {
@@ -57,7 +84,7 @@ struct ProcessStart {
     // A session of its own: no terminal of the caller's can be reached by job control or TIOCSTI
     // (security row 36), and no keyring is shared with the host.
     ThisProcess.leadSession()
-    ThisProcess.joinSessionKeyring()
+    if !plan.extras.keepsKeyring { ThisProcess.joinSessionKeyring() }
     if plan.hasTerminal { try Terminal.makeControlling(0) }
   }
 
@@ -116,7 +143,8 @@ struct ProcessStart {
   }
 
   private func environment(for user: ResolvedUser) -> [String] {
-    plan.environment.contains { $0.hasPrefix("HOME=") }
-      ? plan.environment : plan.environment + ["HOME=" + user.home]
+    hasHome ? plan.environment : plan.environment + ["HOME=" + user.home]
   }
+
+  private var hasHome: Bool { plan.environment.contains { $0.hasPrefix("HOME=") } }
 }

@@ -18,6 +18,8 @@ public struct Spec: Codable, Sendable, Equatable {
   public var process: Process?
   /// Metadata under reverse-domain keys, for other tools: they change nothing in the container.
   public var annotations: [String: String]?
+  /// Programs to run at points of the container's life; nil is none.
+  public var hooks: Hooks?
   /// minidock refuses a container without it: the mount namespace is named here.
   public var linux: Linux?
 
@@ -50,6 +52,10 @@ public struct Spec: Codable, Sendable, Equatable {
     /// As mount(8) names them: "bind" or "rbind", attributes, propagation, and the file system's
     /// own.
     public var options: [String]?
+    /// The ids of files below this mount as the container sees them, with ``gidMappings`` (Linux 5.12).
+    public var uidMappings: [IDMapping]?
+    /// The groups' ids.
+    public var gidMappings: [IDMapping]?
 
     /// A mount.
     public init(
@@ -84,6 +90,16 @@ public struct Spec: Codable, Sendable, Equatable {
     public var oomScoreAdj: Int?
     /// Ids by number; names are no part of the specification on Linux.
     public var user: User = User()
+    /// The AppArmor profile that the process gets at its exec; nil or "" is none.
+    public var apparmorProfile: String?
+    /// The SELinux context that the process gets at its exec; nil or "" is none.
+    public var selinuxLabel: String?
+    /// How the kernel schedules the process; nil keeps what is inherited.
+    public var scheduler: Scheduler?
+    /// The weight of its block input and output; nil keeps what is inherited.
+    public var ioPriority: IOPriority?
+    /// The processors of a process that joins later; nil keeps those of its group.
+    public var execCPUAffinity: CPUAffinity?
 
     /// A process with no arguments yet.
     public init() {}
@@ -164,6 +180,22 @@ public struct Spec: Codable, Sendable, Equatable {
     public var cgroupsPath: String?
     /// Limits of that group; nil is none.
     public var resources: Resources?
+    /// How a new user namespace numbers users; needs one.
+    public var uidMappings: [IDMapping]?
+    /// How a new user namespace numbers groups; needs one.
+    public var gidMappings: [IDMapping]?
+    /// By how much the clocks of a new time namespace differ from the host's: "monotonic", "boottime".
+    public var timeOffsets: [String: TimeOffset]?
+    /// The SELinux context of the container's mounts; nil or "" is none.
+    public var mountLabel: String?
+    /// The execution domain (personality(2)) of the process.
+    public var personality: Personality?
+    /// Whether Intel's Resource Director Technology is asked for, which minidock does not have.
+    public var asksForIntelRdt: Bool?
+    /// Whether a memory policy is asked for, which minidock does not have.
+    public var asksForMemoryPolicy: Bool?
+    /// Links of the host to be moved into the container's network namespace.
+    public var netDevices: [String: NetDevice]?
     /// "private", "slave", "shared", "unbindable" or these with an "r" in front; nil is "rslave".
     public var rootfsPropagation: String?
     /// The system call filter; ``InitPlan`` takes it compiled instead of from here.

@@ -7,10 +7,22 @@ public enum Sysctls {
   /// security row 7).
   static func apply(_ parameters: [InitPlan.Sysctl]) throws(Failure) {
     guard !parameters.isEmpty else { return }
+    try apply(parameters, through: try procfs())
+  }
+
+  /// A procfs instance of this process's pid namespace that is attached nowhere.
+  ///
+  /// In a user namespace the kernel makes one only while a complete one is visible: before the masks.
+  static func procfs() throws(Failure) -> Linux.Root {
     let proc = try DetachedMount.make(
       type: "proc", source: "proc", attributes: [.noSetuid, .noDevices, .noExecute],
       object: "sysctl")
-    let tree = Linux.Root(try proc.descriptor.duplicate(), name: "/proc")
+    return Linux.Root(try proc.descriptor.duplicate(), name: "/proc")
+  }
+
+  static func apply(
+    _ parameters: [InitPlan.Sysctl], through tree: borrowing Linux.Root
+  ) throws(Failure) {
     for parameter in parameters {
       let path = "sys/" + parameter.name.replacingDots()
       do throws(Failure) {

@@ -18,7 +18,10 @@ import Testing
     bind.recursive = true
     bind.set = [.readOnly, .noExecute]
     bind.clear = .noDevices
-    bind.recursiveAttributes = true
+    bind.recursiveSet = .readOnly
+    bind.recursiveClear = .noSetuid
+    bind.isPropagationRecursive = true
+    bind.clone = 3
     bind.propagation = .unbindable
     plan.steps = [
       .fileSystem(

@@ -33,9 +33,12 @@ import Testing
 
   @Test func `rro reaches the mounts below`() {
     let options = MountOptions(["rbind", "rro"])
-    #expect(options.set == .readOnly)
-    #expect(options.areAttributesRecursive)
-    #expect(!MountOptions(["rbind", "ro"]).areAttributesRecursive)
+    #expect(options.recursiveSet == .readOnly)
+    #expect(options.set == [])
+    #expect(MountOptions(["rbind", "ro"]).recursiveSet == [])
+    #expect(MountOptions(["rro", "rrw"]).recursiveClear == .readOnly)
+    #expect(MountOptions(["rnosuid", "rnodev"]).recursiveSet == [.noSetuid, .noDevices])
+    #expect(MountOptions(["rro"]).data == [])
   }
 
   @Test(arguments: [

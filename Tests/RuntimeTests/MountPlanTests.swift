@@ -50,6 +50,7 @@ import Testing
     bind.recursive = true
     bind.set = .readOnly
     bind.propagation = .isPrivate
+    bind.isPropagationRecursive = true
     let expected: [MountStep] =
       [
         .fileSystem(

@@ -132,6 +132,7 @@ extension JSONValue {
     case .bool(let value): value
     case .number(let value): value != 0
     case .unsigned(let value): value != 0
+    case .decimal: true
     case .string(let text): !text.isEmpty
     case .array(let items): !items.isEmpty
     case .object(let members): !members.isEmpty

@@ -89,7 +89,8 @@ struct clx_spawn_plan {
   char *const *envp;
   const int *join_fds;     // files to which the child writes "0" (v1 tasks, v2 cgroup.procs)
   int join_count;
-  int socket_fd;           // becomes descriptor 3 of the program
+  int socket_fd;           // becomes a descriptor of the program:
+  int socket_number;       // this one
   int stdio[3];            // become descriptors 0, 1, 2; -1: left as they are
   int cgroup_fd;           // CLONE_INTO_CGROUP when >= 0
 };
@@ -163,6 +164,14 @@ ssize_t clx_listxattr(const char *path, char *names, size_t size);
 ssize_t clx_getxattr(const char *path, const char *name, void *value, size_t size);
 int clx_setxattr(const char *path, const char *name, const void *value, size_t size);
 int clx_syncfs(int fd);
+// struct sched_attr of sched_setattr(2) by its fields; ioprio_set(2) for this process; sched_setaffinity(2)
+// of this thread with a mask of `size` bytes.
+int clx_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority,
+  uint64_t runtime, uint64_t deadline, uint64_t period);
+int clx_ioprio_set(int priority);
+int clx_sched_setaffinity(const void *mask, size_t size);
+int clx_connect_stream(const char *path);
+int clx_listen_stream(const char *path);
 int clx_limit(int resource, uint64_t value); // soft and hard; a lower hard limit stays
 // The system calls the decoder may make, as numbers of this architecture.
 unsigned clx_decoder_syscalls(uint32_t *numbers, unsigned capacity);

@@ -25,17 +25,19 @@ public struct Cgroup: Sendable, Equatable {
   ///     memory, which also counts the kills for want of memory.
   /// - Throws: ``Failure/Code/unsupported`` naming the limit and the controller that is missing;
   ///   ``Failure/Code/inUse`` when the group exists and has processes; the failure of a system call.
+  ///   - everywhere: makes it in the tree of every v1 controller, as engines expect that read there.
   ///   - settingLimits: false leaves the limits to ``setInitialLimits(_:)``, which must follow before the
   ///     group's process does anything of its own.
   public static func create(
-    path: String, resources: Resources, in hierarchy: CgroupHierarchy, settingLimits: Bool = true
+    path: String, resources: Resources, in hierarchy: CgroupHierarchy, settingLimits: Bool = true,
+    everywhere: Bool = false
   ) throws(Failure) -> Cgroup {
     try validate(path: path)
     let plan = try CgroupPlan(resources, hierarchy)
     let path = normalize(path)
     var made = CgroupDirectories(path: path, hierarchy: hierarchy)
     do throws(Failure) {
-      try made.make(plan)
+      try made.make(plan, everywhere: everywhere)
       let cgroup = Cgroup(
         path: path, hierarchy: hierarchy, unified: made.unified, groups: made.groups)
       if settingLimits { try cgroup.set(resources, plan, isNew: true) }

@@ -87,7 +87,7 @@ struct CgroupDirectories {
   }
 
   /// Makes the directories that a plan needs and those wanted for figures, pausing and killing.
-  mutating func make(_ plan: CgroupPlan) throws(Failure) {
+  mutating func make(_ plan: CgroupPlan, everywhere: Bool = false) throws(Failure) {
     if let tree = hierarchy.unified { try makeUnified(tree, plan) }
     for number in 0..<CgroupController.count where plan.limits[number] != nil {
       guard let controller = CgroupController(rawValue: number),
@@ -97,8 +97,18 @@ struct CgroupDirectories {
       if controller == .devices, plan.devices?.allowsEverything == true { continue }
       try makeV1(controller)
     }
+    if everywhere { return try makeEverywhere() }
     // A group that nobody asked for helps where it can be made, and is no failure where not.
     for controller in wanted where hierarchy.version(of: controller) == .v1 {
+      do throws(Failure) { try makeV1(controller) } catch  where error.isDenied {}
+    }
+  }
+
+  private mutating func makeEverywhere() throws(Failure) {
+    for number in 0..<CgroupController.count {
+      guard let controller = CgroupController(rawValue: number),
+        hierarchy.version(of: controller) == .v1
+      else { continue }
       do throws(Failure) { try makeV1(controller) } catch  where error.isDenied {}
     }
   }

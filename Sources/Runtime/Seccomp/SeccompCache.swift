@@ -44,9 +44,10 @@ public struct SeccompCache: Sendable {
 
   /// The filter of a profile that has been read already, such as an OCI bundle's.
   public func program(
-    _ profile: SeccompProfile, capabilities: UInt64
+    _ profile: SeccompProfile, capabilities: UInt64, allowsListener: Bool = false
   ) throws(Failure) -> [UInt8] {
-    let resolved = try profile.resolve(capabilities: CapabilitySet(rawValue: capabilities))
+    let resolved = try profile.resolve(
+      capabilities: CapabilitySet(rawValue: capabilities), allowsListener: allowsListener)
     var key = ContentHash()
     resolved.fingerprintBytes.withUnsafeBytes { key.add($0) }
     return try load("profile", &key) { () throws(Failure) in

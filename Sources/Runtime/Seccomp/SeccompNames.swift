@@ -10,3 +10,14 @@ public enum SeccompNames {
     return takeCString(text)
   }
 }
+
+extension SeccompNames {
+  /// The architectures of runtime-spec that this libseccomp knows: "SCMP_ARCH_X86_64".
+  static var architectures: [String] {
+    [
+      "X86", "X86_64", "X32", "ARM", "AARCH64", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL",
+      "MIPSEL64", "MIPSEL64N32", "PPC", "PPC64", "PPC64LE", "S390", "S390X", "PARISC", "PARISC64",
+      "RISCV64", "LOONGARCH64", "M68K", "SH", "SHEB",
+    ].filter { seccomp_arch_resolve_name($0.lowercased()) != 0 }.map { "SCMP_ARCH_" + $0 }
+  }
+}

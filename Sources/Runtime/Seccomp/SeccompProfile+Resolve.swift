@@ -61,14 +61,29 @@ extension SeccompProfile {
   ///   - capabilities: the container's bounding set, which docker's conditions look at.
   ///   - kernel: the running kernel's version.
   /// - Throws: ``Failure/Code/invalid`` for an unknown action, operator, architecture or capability;
-  ///   ``Failure/Code/unsupported`` for SCMP_ACT_NOTIFY.
+  ///   ``Failure/Code/unsupported`` for SCMP_ACT_NOTIFY without ``listenerPath``, or where nobody
+  ///   passes the listener on.
   func resolve(
-    capabilities: CapabilitySet, kernel: KernelVersion = .running
+    capabilities: CapabilitySet, kernel: KernelVersion = .running, allowsListener: Bool = false
   ) throws(Failure) -> ResolvedSeccomp {
     if architectures != nil && archMap != nil {
       throw SeccompProfile.invalid("", "it has both \"architectures\" and \"archMap\"")
     }
-    if listenerPath != nil { throw SeccompProfile.unsupportedNotify }
+    if listenerPath != nil && !allowsListener { throw SeccompProfile.unsupportedNotify }
+    if notifies {
+      guard allowsListener, listenerPath != nil else { throw SeccompProfile.unsupportedNotify }
+      // Whoever answers needs the process to get that far: its last calls are not asked about.
+      if defaultAction == SeccompProfile.notify {
+        throw SeccompProfile.invalid(
+          SeccompProfile.notify, "it cannot be the default action", "name the calls in a rule")
+      }
+      for rule in syscalls ?? [] where rule.action == SeccompProfile.notify {
+        for name in ["read", "write", "execve"] where (rule.names ?? []).contains(name) {
+          throw SeccompProfile.invalid(
+            SeccompProfile.notify, "\(name) cannot wait for an answer: the start itself needs it")
+        }
+      }
+    }
     var rules: [ResolvedSeccomp.Rule] = []
     for rule in syscalls ?? [] {
       if let resolved = try SeccompProfile.resolve(rule, capabilities, kernel) {
@@ -91,6 +106,7 @@ extension SeccompProfile {
       case "SECCOMP_FILTER_FLAG_TSYNC": result.insert(.threadSynchronize)
       case "SECCOMP_FILTER_FLAG_LOG": result.insert(.log)
       case "SECCOMP_FILTER_FLAG_SPEC_ALLOW": result.insert(.allowSpeculation)
+      case "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" where notifies: result.insert(.waitKillable)
       default:
         throw Failure(
           .unsupported, "use seccomp profile", "flag \"\(flag)\"",
@@ -102,6 +118,14 @@ extension SeccompProfile {
 
   static func invalid(_ object: String, _ reason: String, _ remedy: String = "") -> Failure {
     Failure(.invalid, "use seccomp profile", object, reason: reason, remedy: remedy)
+  }
+
+  static let notify = "SCMP_ACT_NOTIFY"
+
+  /// Whether a rule asks a listener.
+  var notifies: Bool {
+    defaultAction == SeccompProfile.notify
+      || (syscalls ?? []).contains { $0.action == SeccompProfile.notify }
   }
 
   private static let unsupportedNotify = Failure(
@@ -133,7 +157,7 @@ extension SeccompProfile {
     switch text {
     case "SCMP_ACT_ERRNO": return ResolvedSeccomp.errno | (number ?? operationNotPermitted)
     case "SCMP_ACT_TRACE": return 0x7ff0_0000 | (number ?? operationNotPermitted)
-    case "SCMP_ACT_NOTIFY": throw unsupportedNotify
+    case notify: return 0x7fc0_0000
     default: break
     }
     if number != nil { throw invalid(text, "only an error or trace action takes \"errnoRet\"") }

@@ -1,12 +1,12 @@
-import Linux
-
 /// A JSON document whose objects keep the order in which they were written, as docker's output does.
-public indirect enum JSONValue: Sendable {
+public enum JSONValue: Sendable {
   case object([(key: String, value: JSONValue)])
   case array([JSONValue])
   case string(String)
   case number(Int64)
   case unsigned(UInt64)
+  /// A number with a fraction or an exponent, as it was written.
+  case decimal(String)
   case bool(Bool)
   case null
 
@@ -50,6 +50,7 @@ public indirect enum JSONValue: Sendable {
     case .string(let value): JSONValue.quote(value, &bytes)
     case .number(let value): bytes += String(value).utf8
     case .unsigned(let value): bytes += String(value).utf8
+    case .decimal(let text): bytes += text.utf8
     case .bool(let value): bytes += value ? "true".utf8 : "false".utf8
     case .null: bytes += "null".utf8
     }

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Linux
+
+/// What `minidock oci --help` shows.
+enum OCIHelp {
+  static let text = """
+    usage: minidock oci [OPTIONS] COMMAND [OPTIONS] [ARG...]
+
+    An OCI runtime with runc's commands and options, for engines; also under the name minidock-oci or runc.
+
+    options:
+      --root DIR             where containers are (/run/minidock-oci)
+      --log FILE             where failures are written too
+      --log-format FORMAT    text or json
+      --debug, --rootless auto|true|false    taken for the sake of engines
+      --systemd-cgroup       refused: minidock makes groups itself
+      --version
+
+    commands:
+      create    make a container from a bundle and leave it waiting
+        --bundle DIR, --console-socket PATH, --pid-file FILE, --no-pivot, --no-new-keyring,
+        --preserve-fds N
+      start     let its command run
+      run       create, start, wait and delete
+        as create; --detach, --keep
+      exec      run a further process: exec [OPTIONS] ID COMMAND [ARG...]
+        --process FILE, --detach, --tty, --cwd DIR, --env NAME=VALUE, --user UID[:GID],
+        --additional-gids GID, --cap NAME, --no-new-privs, --apparmor PROFILE, --process-label LABEL,
+        --pid-file FILE, --console-socket PATH, --preserve-fds N, --ignore-paused, --cgroup PATH
+      state     print a container's state
+      list      print all containers: --format table|json, --quiet
+      ps        print a container's processes: --format table|json
+      kill      send a signal: kill [--all] ID [SIGNAL]
+      delete    remove a container: --force
+      pause, resume
+      update    change limits: --resources FILE, or an option for each limit
+      events    print figures: --stats, --interval SECONDS
+      spec      write a config.json to start from: --bundle DIR, --rootless
+      features  print what this runtime can do
+
+    Example:
+      minidock oci run --bundle /tmp/bundle first
+    """
+}
+
+/// Shows `oci` among minidock's commands; its words are ``OCIMain``'s.
+struct OCICommand: Command {
+  static let configuration = CommandConfiguration(
+    commandName: "oci",
+    abstract: "Run OCI bundles for an engine: create, start, state, kill, delete …",
+    usage: "minidock oci [OPTIONS] COMMAND [OPTIONS] [ARG...]",
+    discussion: """
+      The words are runc's; 'minidock oci --help' lists them, docs/oci-runtime.md tells of each. The same \
+      program answers to the name minidock-oci or runc.
+
+      Example:
+        minidock oci run --bundle /tmp/bundle first
+      """)
+
+  @Argument(parsing: .captureForPassthrough, help: "A command and its words.")
+  var words: [String] = []
+
+  func execute(_ context: Context) throws(Failure) -> Int32 { OCIMain.run(words) }
+}

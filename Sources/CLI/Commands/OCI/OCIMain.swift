@@ -1,0 +1,121 @@
+import Linux
+import Runtime
+
+/// `minidock oci`, and the program under the name minidock-oci or runc: an OCI runtime with runc's words.
+///
+/// Neither ArgumentParser nor an installation: engines start it several times for each container.
+struct OCIMain {
+  /// What the options before the verb say.
+  struct Context {
+    var store: BundleStore
+    var usesSystemd = false
+  }
+
+  private var log: String?
+  private var isJSON = false
+
+  /// Whether the program was called by a name that makes it a runtime.
+  static func isName(_ program: String) -> Bool {
+    let name = Files.name(of: program)
+    return name == "minidock-oci" || name == "runc"
+  }
+
+  /// Runs the words behind the program's name.
+  ///
+  /// - Returns: the exit status: 1 for a failure, the command's for `run` and `exec`.
+  static func run(_ words: [String]) -> Int32 {
+    var main = OCIMain()
+    do throws(Failure) { return try main.dispatch(words[...]) } catch {
+      main.report(error)
+      return 1
+    }
+  }
+
+  private mutating func dispatch(_ words: ArraySlice<String>) throws(Failure) -> Int32 {
+    let global = try OCIWords(
+      words, verb: "",
+      flags: ["debug", "systemd-cgroup", "help", "version"],
+      options: ["root", "log", "log-format", "rootless", "criu"],
+      short: ["h": "help", "v": "version"])
+    log = global["log"].flatMap { $0.isEmpty ? nil : $0 }
+    switch global["log-format"] ?? "text" {
+    case "text": isJSON = false
+    case "json": isJSON = true
+    case let other:
+      throw Failure(
+        .invalid, "use", "--log-format \(other)", reason: "a format is text or json")
+    }
+    if let rootless = global["rootless"], !["auto", "true", "false"].contains(rootless) {
+      throw Failure(
+        .invalid, "use", "--rootless \(rootless)", reason: "it is auto, true or false")
+    }
+    if global.has("version") { return OCIVersion.run() }
+    guard !global.has("help"), let verb = global.arguments.first, verb != "help" else {
+      Console.print(OCIHelp.text)
+      return 0
+    }
+    let rest = global.arguments.dropFirst()
+    let context = Context(
+      store: try BundleStore(root: global["root"] ?? BundleStore.defaultRoot),
+      usesSystemd: global.has("systemd-cgroup"))
+    return try run(verb, rest, context)
+  }
+
+  private func run(
+    _ verb: String, _ words: ArraySlice<String>, _ context: Context
+  ) throws(Failure) -> Int32 {
+    if ["--help", "-h"].contains(words.first) {
+      Console.print(OCIHelp.text)
+      return 0
+    }
+    switch verb {
+    case "create": return try OCICreate.run(words, context)
+    case "start": return try OCIStart.run(words, context)
+    case "run": return try OCIRun.run(words, context)
+    case "state": return try OCIState.run(words, context)
+    case "kill": return try OCIKill.run(words, context)
+    case "delete": return try OCIDelete.run(words, context)
+    case "exec": return try OCIExec.run(words, context)
+    case "list": return try OCIList.run(words, context)
+    case "ps": return try OCIPs.run(words, context)
+    case "pause": return try OCIPause.run(words, context)
+    case "resume": return try OCIResume.run(words, context)
+    case "update": return try OCIUpdate.run(words, context)
+    case "events": return try OCIEvents.run(words, context)
+    case "features": return try OCIFeatures.run(words)
+    case "spec": return try OCISpec.run(words)
+    case "checkpoint", "restore":
+      throw Failure(
+        .unsupported, verb, "container", reason: "minidock cannot checkpoint processes")
+    default:
+      throw Failure(
+        .invalid, "run", "minidock oci \(verb)", reason: "there is no such command",
+        remedy: "minidock oci --help lists them")
+    }
+  }
+
+  // To the log, where engines look for it, and to standard error.
+  private func report(_ failure: Failure) {
+    let text = failure.description
+    if let log, let file = try? Descriptor.open(log, .append(mode: 0o644)) {
+      let time = Timestamp.now.description
+      let line =
+        isJSON
+        ? JSONValue.object([
+          (key: "level", value: .string("error")), (key: "msg", value: .string(text)),
+          (key: "time", value: .string(time)),
+        ]).compact
+        : "time=\"\(time)\" level=error msg=\(JSONValue.string(text).compact)"
+      try? file.write(Array((line + "\n").utf8), object: log)
+    }
+    Console.error("minidock-oci: \(text)")
+  }
+}
+
+/// `--version`, in the lines that engines parse.
+enum OCIVersion {
+  static func run() -> Int32 {
+    Console.print("minidock-oci version \(Version.number)\nspec: \(BundleFeatures.newestVersion)")
+    return 0
+  }
+}

@@ -1,0 +1,215 @@
+import Linux
+
+/// `start`, `kill`, `delete`, `pause` and `resume`.
+public struct BundleLifecycle: Sendable {
+  let store: BundleStore
+
+  /// The containers of a store.
+  public init(_ store: BundleStore) { self.store = store }
+
+  /// Lets the command of a created container run; returns when it does.
+  ///
+  /// - Throws: ``Failure/Code/inUse`` when it is not created; why the command cannot be executed; the failure
+  ///   of a startContainer or poststart hook, after which the container is stopped.
+  public func start(_ id: String) throws(Failure) {
+    let record = try store.record(id)
+    let lock = try store.lock(id)
+    defer { _ = lock.raw }
+    let status = store.status(of: record)
+    guard status == .created else {
+      throw Failure(
+        .inUse, "start container", id,
+        reason: "cannot start a container that has \(status.rawValue)")
+    }
+    try release(record)
+    guard record.hasHooks else { return }
+    let spec = try Bundle.parse(
+      try Files.read(store.config(id), limit: Bundle.documentLimit) ?? [], name: "config.json")
+    do throws(Failure) {
+      try HookRun.run(
+        spec.hooks?.poststart ?? [], point: "poststart",
+        state: record.document(status: .running, pid: record.process?.pid).compact)
+    } catch {
+      if let process = record.process { _ = try? Processes.signal(process, Signal.kill) }
+      throw error
+    }
+  }
+
+  // A byte into the one fifo; the other one ends when the command has been executed, or tells why not.
+  private func release(_ record: BundleRecord) throws(Failure) {
+    let result = try Fifos.openForReading(store.resultFifo(record.id))
+    guard let fifo = try Fifos.openForWriting(store.startFifo(record.id)) else {
+      throw Failure(
+        .inUse, "start container", record.id, reason: "its first process does not wait for it")
+    }
+    try fifo.write([1], object: "exec.fifo")
+    let report = try result.readToEnd(limit: 64 << 10, object: "result.fifo")
+    try Files.remove(store.startFifo(record.id))
+    try Files.remove(store.resultFifo(record.id))
+    if report.isEmpty { return }
+    var reader = WireReader(report)
+    throw try Failure(&reader)
+  }
+
+  /// Sends a signal to the first process, or with `all` to every process of the container.
+  ///
+  /// - Throws: ``Failure/Code/notFound`` when the container does not run.
+  public func kill(_ id: String, signal: Int32, all: Bool) throws(Failure) {
+    let record = try store.record(id)
+    guard let process = record.process else {
+      throw Failure(.inUse, "kill container", id, reason: "container not running")
+    }
+    if all, !record.cgroup.isEmpty {
+      return try killAll(record, signal)
+    }
+    guard try Processes.signal(process, signal) else {
+      throw Failure(.notFound, "kill container", id, reason: "container not running")
+    }
+    // Without a pid namespace of its own the others would live on, which nobody wants of SIGKILL.
+    if signal == Signal.kill, !record.hasPIDNamespace { try? killAll(record, signal) }
+    // A frozen process does not take a signal before it thaws, but for this one on v2.
+    if signal == Signal.kill, let group = group(of: record), group.isFrozen { try? group.thaw() }
+  }
+
+  private func killAll(_ record: BundleRecord, _ signal: Int32) throws(Failure) {
+    guard let group = group(of: record) else { return }
+    if signal == Signal.kill { return try group.kill() }
+    for pid in group.processes() {
+      guard let process = ProcessIdentity(of: pid) else { continue }
+      _ = try Processes.signal(process, signal)
+    }
+  }
+
+  private func group(of record: BundleRecord) -> Cgroup? {
+    guard !record.cgroup.isEmpty, let hierarchy = try? CgroupHierarchy.detect() else {
+      return nil
+    }
+    return Cgroup(existing: record.cgroup, in: hierarchy)
+  }
+
+  /// Removes a container that has stopped or was never started; with `force` any, whatever is left of it.
+  ///
+  /// - Throws: ``Failure/Code/notFound`` without such a container and `force`, ``Failure/Code/inUse`` when it
+  ///   runs.
+  public func delete(_ id: String, force: Bool) throws(Failure) {
+    try BundleStore.validate(id: id)
+    guard Files.exists(store.directory(id)) else {
+      if force { return }
+      throw BundleStore.missing(id)
+    }
+    let record: BundleRecord
+    do throws(Failure) { record = try store.record(id) } catch {
+      guard force else { throw error }
+      return try removeRuin(id)
+    }
+    let status = store.status(of: record)
+    guard force || [.stopped, .created].contains(status) else {
+      throw Failure(
+        .inUse, "delete container", id,
+        reason: "cannot delete container \(id) that is not stopped: \(status.rawValue)",
+        remedy: "kill it first, or use --force")
+    }
+    let hooks = record.hasHooks ? self.hooks(of: id) : nil
+    try end(record)
+    try Files.removeTree(store.directory(id))
+    PostStop.run(hooks, record)
+  }
+
+  private func hooks(of id: String) -> Spec.Hooks? {
+    guard let bytes = try? Files.read(store.config(id), limit: Bundle.documentLimit) else {
+      return nil
+    }
+    return (try? Bundle.parse(bytes, name: "config.json"))?.hooks
+  }
+
+  private func end(_ record: BundleRecord) throws(Failure) {
+    if let process = record.process, process.isAlive {
+      try Processes.signal(process, Signal.kill)
+    }
+    guard let group = group(of: record), group.exists else { return waitForEnd(of: record) }
+    if record.process != nil, !group.processes().isEmpty { try group.kill() }
+    waitForEnd(of: record)
+    try group.remove()
+  }
+
+  // The kernel takes a moment for the end of a pid namespace. Whoever reaps it is another process.
+  private func waitForEnd(of record: BundleRecord) {
+    guard let process = record.process, process.isAlive,
+      let handle = try? Processes.open(pid: process.pid)
+    else { return }
+    var watches = [Watch(handle.raw)]
+    _ = try? Watch.wait(&watches, milliseconds: 10_000)
+  }
+
+  // Half made, or its state is damaged: the copy of config.json still tells the group.
+  private func removeRuin(_ id: String) throws(Failure) {
+    var record = BundleRecord()
+    record.id = id
+    if let bytes = try? Files.read(store.config(id), limit: Bundle.documentLimit),
+      let spec = try? Bundle.parse(bytes, name: "config.json")
+    {
+      let path = spec.linux?.cgroupsPath ?? ""
+      record.cgroup = path.isEmpty ? "/minidock-oci/" + id : path
+    }
+    if let group = group(of: record), group.exists {
+      try group.kill()
+      try group.remove()
+    }
+    try Files.removeTree(store.directory(id))
+  }
+
+  /// Freezes every process of a running container.
+  public func pause(_ id: String) throws(Failure) {
+    let record = try store.record(id)
+    let status = store.status(of: record)
+    guard status == .running || status == .created else {
+      throw Failure(
+        .inUse, "pause container", id, reason: "container not running: it is \(status.rawValue)")
+    }
+    guard let group = group(of: record) else {
+      throw Failure(.unsupported, "pause container", id, reason: "it has no cgroup")
+    }
+    try group.freeze()
+  }
+
+  /// Lets the processes of a paused container go on.
+  public func resume(_ id: String) throws(Failure) {
+    let record = try store.record(id)
+    guard store.status(of: record) == .paused, let group = group(of: record) else {
+      throw Failure(.inUse, "resume container", id, reason: "container not paused")
+    }
+    try group.thaw()
+  }
+
+  /// Changes the limits of a container.
+  public func update(_ id: String, _ resources: Resources) throws(Failure) {
+    let record = try store.record(id)
+    guard store.status(of: record) != .stopped, let group = group(of: record) else {
+      throw Failure(.inUse, "update container", id, reason: "container not running")
+    }
+    var resources = resources
+    if let rules = resources.devices, !rules.isEmpty {
+      resources.devices = rules + DeviceRule.containerNodes
+    }
+    try group.apply(resources)
+  }
+
+  /// The pids of all processes, as this process's pid namespace numbers them.
+  public func processes(_ id: String) throws(Failure) -> [Int32] {
+    let record = try store.record(id)
+    guard store.status(of: record) != .stopped else {
+      throw Failure(.inUse, "list processes of", id, reason: "container not running")
+    }
+    if let group = group(of: record) { return group.processes() }
+    return record.process.map { [$0.pid] } ?? []
+  }
+
+  /// What the container's group used so far and uses now.
+  public func statistics(_ id: String) throws(Failure) -> CgroupStatistics {
+    let record = try store.record(id)
+    guard store.status(of: record) != .stopped, let group = group(of: record) else {
+      throw Failure(.inUse, "read statistics of", id, reason: "container not running")
+    }
+    return group.statistics()
+  }
+}

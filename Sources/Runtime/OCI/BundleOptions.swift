@@ -1,0 +1,22 @@
+/// What an engine asks of a container beside its bundle: runc's flags of `create` and `run`.
+public struct BundleOptions: Sendable {
+  /// `--bundle`.
+  public var bundle = "."
+  /// `--pid-file`; nil for none.
+  public var pidFile: String?
+  /// `--console-socket`: where the terminal's master is sent; nil for none.
+  public var consoleSocket: String?
+  /// `--no-pivot`.
+  public var avoidsPivot = false
+  /// `--no-new-keyring`.
+  public var keepsKeyring = false
+  /// `--preserve-fds`: how many descriptors from 3 on the command keeps.
+  public var preserved: UInt32 = 0
+  /// `--systemd-cgroup`.
+  public var usesSystemd = false
+  /// Whether the caller goes on without the container: there is nobody to pass a terminal's bytes.
+  public var detaches = true
+
+  /// runc's defaults.
+  public init() {}
+}
