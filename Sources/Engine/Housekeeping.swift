@@ -43,6 +43,7 @@ public struct Housekeeping {
     try sweepRunFiles(&findings)
     sweepNames(findings)
     sweepCgroups(findings)
+    restoreRules(&findings)
     VolumeStore(installation).sweep()
     ContainerCleanup.emptyTrash(installation)
     try? installation.imageStore().sweep()
@@ -137,6 +138,15 @@ public struct Housekeeping {
       // A group with a process is one that is just starting.
       if group.processes().isEmpty { try? group.remove() }
     }
+  }
+
+  // What another program has removed, and what nobody has given back.
+  private func restoreRules(_ findings: inout Findings) {
+    let running = findings.running
+    let repair = try? installation.networkHost().firewall.check {
+      running[$0] != nil || store.mayBeAlive($0)
+    }
+    if let notice = repair?.notice { findings.notices.append(notice) }
   }
 
   private func removeCgroup(_ path: String) {

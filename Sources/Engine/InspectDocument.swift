@@ -91,7 +91,7 @@ public enum InspectDocument {
       ("IPPrefixLen", .number(Int64(state.prefixLength ?? 0))),
     ])
     return .object([
-      ("Ports", .object([])),
+      ("Ports", PortTexts.document(state.ports, exposed: record.exposed)),
       ("Gateway", .string(state.gateway ?? "")),
       ("IPAddress", .string(state.address ?? "")),
       ("IPPrefixLen", .number(Int64(state.prefixLength ?? 0))),

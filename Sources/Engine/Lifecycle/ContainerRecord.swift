@@ -34,6 +34,8 @@ public struct ContainerRecord: Sendable, Equatable {
   public var terminal = false
   /// docker's `--network`. Its bridge address is given back at the end.
   public var network = NetworkMode.bridge
+  /// The ports that its image and `--expose` name and that `-p` publishes, as "80/tcp", sorted.
+  public var exposed: [String] = []
   /// docker's `--privileged`; see ``RunOptions/privileged``.
   public var privileged = false
   /// docker's `--read-only`; see ``RunOptions/readOnly``.
@@ -107,6 +109,7 @@ public struct ContainerRecord: Sendable, Equatable {
     for (key, value) in labels { text.add("label", "\(key)=\(value)") }
     for (key, flag) in flags where flag { text.add("flag", key) }
     text.add("network", network.name)
+    text.add("exposed", exposed)
     text.add("stop-signal", stopSignal)
     for (key, value) in numbers where value != 0 { text.add(key, value) }
     if !cpusetCPUs.isEmpty { text.add("cpuset-cpus", cpusetCPUs) }
@@ -170,6 +173,7 @@ public struct ContainerRecord: Sendable, Equatable {
     usesInit = flags.contains("init")
     hasHealthTest = flags.contains("health")
     network = (try? NetworkMode(text["network"] ?? "bridge")) ?? .bridge
+    exposed = text.all("exposed")
     stopSignal = text["stop-signal"] ?? "SIGTERM"
     memory = text.number("memory") ?? 0
     memorySwap = text.number("memory-swap") ?? 0

@@ -1,4 +1,5 @@
 import Linux
+import Net
 
 /// What a container is doing, as docker names it.
 public enum ContainerStatus: String, Sendable, Equatable {
@@ -56,6 +57,8 @@ public struct ContainerState: Sendable, Equatable {
   public var prefixLength: Int?
   /// The address of its eth0 link; nil like ``address``.
   public var macAddress: String?
+  /// The host's ports that lead to it while it runs.
+  public var ports: [PublishedPort] = []
 
   /// A container that was never started.
   public init() {}
@@ -88,6 +91,7 @@ struct RunFile: Equatable {
   var gateway: String?
   var prefixLength: Int?
   var macAddress: String?
+  var ports: [PublishedPort] = []
   var cgroupPath = ""
   /// Whether it has ended and the monitor waits before it starts it again.
   var isRestarting = false
@@ -115,6 +119,7 @@ struct RunFile: Equatable {
     gateway = text["gateway"]
     prefixLength = text.number("prefix-length")
     macAddress = text["mac"]
+    ports = text.all("port").compactMap(PublishedPort.init(field:))
     cgroupPath = text["cgroup"] ?? ""
     isRestarting = text["restarting"] == "1"
   }
@@ -130,6 +135,7 @@ struct RunFile: Equatable {
     text.add("gateway", gateway)
     text.add("prefix-length", prefixLength.map { String($0) })
     text.add("mac", macAddress)
+    text.add("port", ports.map(\.field))
     text.add("cgroup", cgroupPath)
     if isRestarting { text.add("restarting", "1") }
     return text
