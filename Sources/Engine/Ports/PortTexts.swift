@@ -1,3 +1,4 @@
+import Linux
 import Net
 
 /// Published ports in docker's words.
