@@ -21,7 +21,8 @@ struct MinidockCommand: ParsableCommand {
       AttachCommand.self, ExecCommand.self, LogsCommand.self, EventsCommand.self, PsCommand.self,
       RenameCommand.self, UpdateCommand.self, RmCommand.self, CpCommand.self, DiffCommand.self,
       ExportCommand.self, CommitCommand.self, ImagesCommand.self, ImportCommand.self,
-      InspectCommand.self, LoadCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
+      InspectCommand.self, LoadCommand.self, SaveCommand.self,
+      TagCommand.self, HistoryCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
       StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
       PushCommand.self, LoginCommand.self, LogoutCommand.self,
       SearchCommand.self,
@@ -63,6 +64,9 @@ struct MinidockCommand: ParsableCommand {
     case "images": ImagesCommand.self
     case "import": ImportCommand.self
     case "load": LoadCommand.self
+    case "save": SaveCommand.self
+    case "tag": TagCommand.self
+    case "history": HistoryCommand.self
     case "inspect": InspectCommand.self
     case "rm": RmCommand.self
     case "rmi": RmiCommand.self

@@ -57,7 +57,8 @@ public struct ImageRemoval {
   public func remove(_ name: String, force: Bool) throws(Failure) -> [String] {
     let containers = try ContainerStore(installation).list()
     let items = try installation.imageStore().remove(name, force: force) { image in
-      containers.filter { $0.imageID == image.id.description }.map(\.shortID)
+      containers.filter { $0.imageID == image.id.description }.map { "container \($0.shortID)" }
+        + ImageMounts(installation).users(of: image)
     }
     EventLog(installation).append(
       items.map { item in
@@ -80,11 +81,12 @@ public struct ImageImport {
 
   /// Imports an archive by path, or from standard input for "-".
   public func importArchive(
-    _ path: String, name: Reference?, config: ImageConfig, comment: String
+    _ path: String, name: Reference?, config: ImageConfig, comment: String,
+    platform: ImagePlatform? = nil
   ) throws(Failure) -> ImageRecord {
     let image: ImageRecord
     do throws(Failure) {
-      image = try read(path, name: name, config: config, comment: comment)
+      image = try read(path, name: name, config: config, comment: comment, platform)
     } catch {
       // Whichever meets the full disk first, the blob's writer or the decoder beside it.
       throw error.addingDiskRemedy()
@@ -97,19 +99,21 @@ public struct ImageImport {
   }
 
   private func read(
-    _ path: String, name: Reference?, config: ImageConfig, comment: String
+    _ path: String, name: Reference?, config: ImageConfig, comment: String,
+    _ platform: ImagePlatform?
   ) throws(Failure) -> ImageRecord {
     let store = try installation.imageStore()
     try store.sweep()
     if path == "-" {
       return try store.importRootfs(
-        from: 0, name: name, config: config, comment: comment, created: .now, progress: nil)
+        from: 0, name: name, config: config, comment: comment, created: .now,
+        platform: platform, progress: nil)
     }
     let archive = try Descriptor.open(path, .read)
     do throws(Failure) {
       return try store.importRootfs(
         from: archive.raw, name: name, config: config, comment: comment, created: .now,
-        progress: nil)
+        platform: platform, progress: nil)
     } catch {
       // The store knows a stream; its user knows the file.
       var failure = error

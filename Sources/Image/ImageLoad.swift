@@ -16,6 +16,9 @@ public struct LoadProgress: Sendable {
   public var layers = 0
   /// Bytes of the layer, or of the archive, that have been taken in.
   public var bytes: Int64 = 0
+
+  /// Nothing yet.
+  public init() {}
 }
 
 /// Takes images out of an archive: an OCI layout, docker's `manifest.json`, or the `repositories` file of

@@ -10,6 +10,8 @@ public struct ImageAddition: Sendable {
   public var author = ""
   /// The history's comment; "" for none.
   public var comment = ""
+  /// What it is for, nil for what the base or this machine is.
+  public var platform: ImagePlatform?
   /// When it is made.
   public var created: Timestamp
 

@@ -39,14 +39,16 @@ extension ImageStore {
     _ addition: ImageAddition
   ) throws(Failure) -> Documents {
     func some(_ text: String) -> String? { text.isEmpty ? nil : text }
-    let variant = base.map { $0.config.variant ?? "" } ?? Platform.variant
+    let variant =
+      addition.platform?.variant ?? base.map { $0.config.variant ?? "" } ?? Platform.variant
     let entry = OCIDocuments.History(
       created: addition.created.description, createdBy: some(addition.createdBy),
       author: some(addition.author), comment: addition.comment, emptyLayer: top == nil ? true : nil)
     let config = OCIDocuments.Config(
       created: addition.created.description, author: some(addition.author),
-      architecture: base?.config.architecture ?? Platform.architecture,
-      os: base?.config.os ?? Platform.os, variant: some(variant),
+      architecture: addition.platform?.architecture ?? base?.config.architecture
+        ?? Platform.architecture,
+      os: addition.platform?.os ?? base?.config.os ?? Platform.os, variant: some(variant),
       config: OCIDocuments.Run(addition.config),
       rootfs: OCIDocuments.RootFS(
         diffIDs: (base?.config.rootfs.diffIDs ?? [])

@@ -12,12 +12,13 @@ extension ImageStore {
   /// - Parameters:
   ///   - source: a file or pipe, read from its current offset to its end; stays open.
   ///   - name: the name that shall lead to the image, nil for none.
+  ///   - platform: what the image is for; nil for this machine.
   ///   - progress: told the number of bytes read so far, about once a mebibyte.
   /// - Throws: ``Failure/Code/unsupported`` for what is no tar, ``Failure/Code/corrupt`` for a damaged one,
   ///   ``Failure/Code/refused`` beyond a limit. Nothing is left of a failed import.
   public func importRootfs(
     from source: Int32, name: Reference?, config: ImageConfig, comment: String,
-    created: Timestamp, progress: ((Int64) -> Void)?
+    created: Timestamp, platform: ImagePlatform? = nil, progress: ((Int64) -> Void)?
   ) throws(Failure) -> ImageRecord {
     try verify()
     try sweep()
@@ -29,6 +30,7 @@ extension ImageStore {
         blobSize: imported.blobSize)
       var addition = ImageAddition(config: config, created: created)
       addition.comment = comment
+      addition.platform = platform
       let documents = try documents(onTopOf: nil, nil, top, addition)
       return try commit(documents, top: top.layer, base: nil, name, ingest)
     }

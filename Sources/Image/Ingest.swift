@@ -143,13 +143,7 @@ extension ImageStore {
   /// Removes the plan's blobs and layers that no image refers to. Layers are first moved out of the store
   /// by one rename, so that none is ever seen half empty.
   func collect(_ plan: Ingest.Plan, _ ingest: borrowing Ingest) throws(Failure) {
-    var live: Set<Digest> = []
-    for record in try list() {
-      live.formUnion([record.id, record.manifest])
-      live.formUnion(record.layers.map(\.blob))
-      live.formUnion(record.layers.map(\.chainID))
-    }
-    live.formUnion(try heldByOthers(than: ingest.path))
+    let live = try live(besides: ingest)
     for chain in plan.chains where !live.contains(chain) && Files.exists(layerPath(chain)) {
       let grave = "\(ingest.path)/removed-\(chain.hex)"
       try Files.removeTree(grave)
@@ -157,6 +151,17 @@ extension ImageStore {
     }
     // A chain id may be a blob's digest too (the lowest layer of a plain tar): both spaces keep it.
     for blob in plan.blobs where !live.contains(blob) { try Files.remove(blobPath(blob)) }
+  }
+
+  /// What images and living assemblies need. The caller holds the store's lock.
+  func live(besides ingest: borrowing Ingest) throws(Failure) -> Set<Digest> {
+    var live: Set<Digest> = []
+    for record in try list() {
+      live.formUnion([record.id, record.manifest])
+      live.formUnion(record.layers.map(\.blob))
+      live.formUnion(record.layers.map(\.chainID))
+    }
+    return live.union(try heldByOthers(than: ingest.path))
   }
 
   /// What living assemblies want of the store. The caller holds the store's lock, as they do when they

@@ -25,6 +25,9 @@ struct ImportCommand: Command {
   var change: [String] = []
   @Option(name: [.customShort("m"), .long], help: "Comment for the image's history.")
   var message = ""
+  @Option(
+    help: ArgumentHelp("What the image is for.", valueName: "os/architecture[/variant]"))
+  var platform: String?
   @Argument(help: ArgumentHelp("The archive, or - for standard input.", valueName: "file"))
   var file: String
   @Argument(help: "Name of the image.") var name: String?
@@ -32,10 +35,11 @@ struct ImportCommand: Command {
   func execute(_ context: Context) throws(Failure) -> Int32 {
     let reference = try name.map { text throws(Failure) in try Reference(text) }
     let config = try ImageChanges(change).config()
+    let target = try platform.map { text throws(Failure) in try ImagePlatform(text) }
     let installation = try context.installation()
     context.sweep(installation)
     let image = try ImageImport(installation).importArchive(
-      file, name: reference, config: config, comment: message)
+      file, name: reference, config: config, comment: message, platform: target)
     Console.print(image.id.description)
     return 0
   }

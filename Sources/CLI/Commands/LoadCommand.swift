@@ -50,9 +50,11 @@ final class LoadProgressLine {
   private var line: ProgressLine
   private var layer = 0
   private let isQuiet: Bool
+  private let verb: String
 
-  init(isQuiet: Bool) {
+  init(isQuiet: Bool, verb: String = "loading") {
     self.isQuiet = isQuiet
+    self.verb = verb
     line = ProgressLine("reading archive", isQuiet: isQuiet)
   }
 
@@ -60,7 +62,7 @@ final class LoadProgressLine {
     if progress.layer != layer {
       line.clear()
       layer = progress.layer
-      line = ProgressLine("loading layer \(layer) of \(progress.layers)", isQuiet: isQuiet)
+      line = ProgressLine("\(verb) layer \(layer) of \(progress.layers)", isQuiet: isQuiet)
     }
     var count = TransferCount()
     count.bytes = progress.bytes

@@ -73,6 +73,7 @@ public struct ImagePrune {
         let items = try store.remove(image.id.description, force: true) { image in
           let records = (try? ContainerStore(installation).list()) ?? []
           return records.filter { $0.imageID == image.id.description }.map(\.shortID)
+            + ImageMounts(installation).users(of: image)
         }
         for item in items {
           let text = item.description

@@ -12,9 +12,10 @@ struct ImageGroup: CommandGroup {
         minidock image prune -a
       """,
     subcommands: [
-      ImportCommand.self, ImageInspectCommand.self, LoadCommand.self, ImageLsCommand.self,
-      ImagePruneCommand.self,
-      ImageRmCommand.self,
+      ImportCommand.self, LoadCommand.self, SaveCommand.self, TagCommand.self, HistoryCommand.self,
+      ImageInspectCommand.self, ImageLsCommand.self, ImagePruneCommand.self, ImageRmCommand.self,
+      ImageTreeCommand.self, ImageDiffCommand.self, ImageCheckCommand.self, ImageMountCommand.self,
+      ImageUnmountCommand.self,
     ])
 }
 
