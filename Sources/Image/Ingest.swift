@@ -144,39 +144,38 @@ extension ImageStore {
   /// by one rename, so that none is ever seen half empty.
   func collect(_ plan: Ingest.Plan, _ ingest: borrowing Ingest) throws(Failure) {
     let live = try live(besides: ingest)
-    for chain in plan.chains where !live.contains(chain) && Files.exists(layerPath(chain)) {
+    for chain in plan.chains where !live.chains.contains(chain) && Files.exists(layerPath(chain)) {
       let grave = "\(ingest.path)/removed-\(chain.hex)"
       try Files.removeTree(grave)
       try Files.rename(layerPath(chain), to: grave)
     }
-    // A chain id may be a blob's digest too (the lowest layer of a plain tar): both spaces keep it.
-    for blob in plan.blobs where !live.contains(blob) { try Files.remove(blobPath(blob)) }
+    // A chain id may be a blob's digest too (the lowest layer of a plain tar): each space has its own list,
+    // or a layer that is needed would keep a blob that is not.
+    for blob in plan.blobs where !live.blobs.contains(blob) { try Files.remove(blobPath(blob)) }
   }
 
-  /// What images and living assemblies need. The caller holds the store's lock.
-  func live(besides ingest: borrowing Ingest) throws(Failure) -> Set<Digest> {
-    var live: Set<Digest> = []
-    for record in try list() {
-      live.formUnion([record.id, record.manifest])
-      live.formUnion(record.layers.map(\.blob))
-      live.formUnion(record.layers.map(\.chainID))
-    }
-    return live.union(try heldByOthers(than: ingest.path))
+  /// What images and living assemblies need.
+  struct Live {
+    var blobs: Set<Digest> = []
+    var chains: Set<Digest> = []
   }
 
-  /// What living assemblies want of the store. The caller holds the store's lock, as they do when they
+  /// What images and living assemblies need. The caller holds the store's lock, as assemblies do when they
   /// write their plans.
-  private func heldByOthers(than own: String) throws(Failure) -> Set<Digest> {
-    var held: Set<Digest> = []
+  func live(besides ingest: borrowing Ingest) throws(Failure) -> Live {
+    var live = Live()
+    for record in try list() {
+      live.blobs.formUnion([record.id, record.manifest] + record.layers.map(\.blob))
+      live.chains.formUnion(record.layers.map(\.chainID))
+    }
     for name in try Files.list(root + "/ingest") where !name.contains(".") {
       let path = "\(root)/ingest/\(name)"
-      guard path != own, let bytes = try Files.read(path + "/plan") else { continue }
-      let plan = Plan(FieldText(parsing: bytes))
+      guard path != ingest.path, let bytes = try Files.read(path + "/plan") else { continue }
+      let plan = Ingest.Plan(FieldText(parsing: bytes))
       guard plan.isHolding, try FileLock.tryAcquire(path + "/lock") == nil else { continue }
-      held.formUnion(plan.blobs + plan.chains)
+      live.blobs.formUnion(plan.blobs)
+      live.chains.formUnion(plan.chains)
     }
-    return held
+    return live
   }
-
-  private typealias Plan = Ingest.Plan
 }

@@ -160,7 +160,9 @@ struct LayerImport {
     let outcome: UnpackChild.Outcome
     do throws(Failure) { outcome = try Self.outcome(of: child, channel) } catch {
       // Damage shows in the digest as well, which says more than the decoder's stumbling over it.
-      if received.isComplete, let expected, error.code == .corrupt {
+      if received.isComplete, let expected,
+        error.code == .corrupt || error.code == .unsupported
+      {
         try verify(received, expected.diffID, expected)
       }
       throw error

@@ -242,10 +242,10 @@ public struct StoreCheck {
     plan.chains = try Files.list(store.layersPath).compactMap { Digest(hex: $0) }
     let live = try store.live(besides: ingest)
     var findings: [Finding] = []
-    for blob in plan.blobs where !live.contains(blob) {
+    for blob in plan.blobs where !live.blobs.contains(blob) {
       findings.append(Finding(object: "blob \(blob.short)", problem: "no image needs it"))
     }
-    for chain in plan.chains where !live.contains(chain) {
+    for chain in plan.chains where !live.chains.contains(chain) {
       findings.append(Finding(object: "layer \(chain.short)", problem: "no image needs it"))
     }
     if repairs, !findings.isEmpty {
