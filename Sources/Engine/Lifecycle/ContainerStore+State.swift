@@ -59,6 +59,7 @@ extension ContainerStore {
     state.gateway = run.gateway
     state.prefixLength = run.prefixLength
     state.macAddress = run.macAddress
+    state.endpoints = run.endpoints
   }
 
   private func take(_ run: RunFile, of record: ContainerRecord, into state: inout ContainerState) {
