@@ -5,8 +5,6 @@ import Glibc
 public enum ErrorNumber {
   /// EAGAIN.
   public static let again = EAGAIN
-  /// EBUSY.
-  public static let busy = EBUSY
   /// EEXIST.
   public static let exists = EEXIST
   /// EINTR.
