@@ -24,6 +24,7 @@ struct RunDraft: FlagDraft {
     case "--privileged": options.privileged = isOn
     case "--sig-proxy": options.signalProxy = isOn
     case "--trace": options.traced = isOn
+    case "-P", "--publish-all": options.publishAll = isOn
     case "--oom-kill-disable": resources.oomKillDisable = isOn
     default: return false
     }
@@ -41,6 +42,7 @@ struct RunDraft: FlagDraft {
     "--memory-swap", "--memory-reservation", "--cpus", "-c", "--cpu-shares", "--cpu-quota",
     "--cpu-period", "--cpuset-cpus", "--cpuset-mems", "--pids-limit", "--blkio-weight", "--ulimit",
     "--oom-score-adj", "--cgroup-parent", "--cap-add", "--cap-drop", "--security-opt", "--device",
+    "-p", "--publish", "--publish-default", "--expose",
     "--sysctl", "--stop-timeout", "--restart", "--log-driver", "--log-opt", "--volumes-from",
     "--health-cmd", "--health-interval", "--health-timeout", "--health-retries",
     "--health-start-period", "--health-start-interval", "--health-on-failure",
@@ -146,6 +148,10 @@ struct RunDraft: FlagDraft {
     case "--mac-address": networks.mac = value
     case "-h", "--hostname": options.hostname = value
     case "--domainname": options.domainname = value
+    case "-p", "--publish": options.publish += try PortRequest.parse(publish: value)
+    case "--publish-default":
+      options.publishDefault = try PortRequest.parse(defaultAddress: value)
+    case "--expose": options.expose += try PortRequest.parse(expose: value)
     case "--add-host": options.extraHosts.append(value)
     case "--dns": options.dns.append(value)
     case "--dns-search": options.dnsSearch.append(value)
@@ -194,6 +200,17 @@ struct RunDraft: FlagDraft {
     }
   }
 
+  // What the host's administrator has set holds unless the user says otherwise.
+  private func completePorts(_ options: inout RunOptions) throws(Failure) {
+    let variable = "MINIDOCK_PUBLISH_DEFAULT"
+    if options.publishDefault == nil, !options.publish.isEmpty || options.publishAll,
+      let text = Console.environment(variable), !text.isEmpty
+    {
+      options.publishDefault = try PortRequest.parse(defaultAddress: text, flag: variable)
+    }
+    if let warning = options.discardedPorts { Console.error("minidock: \(warning)") }
+  }
+
   private func check(_ options: RunOptions) throws(Failure) {
     if options.autoRemove && options.restart.kind != .no {
       throw wrong("--restart", options.restart.text, "it and --rm exclude each other")
@@ -232,6 +249,7 @@ struct RunDraft: FlagDraft {
     let asksForSwap = resources.memory != nil && resources.memorySwap == nil
     options.resources = try resources.resources(
       swapIsLimitable: asksForSwap ? try CgroupHierarchy.detect().accountsSwap : false)
+    try completePorts(&options)
     try check(options)
     if options.terminal && options.interactive && !options.detached && !forCreation,
       !Terminal.isTerminal(0)

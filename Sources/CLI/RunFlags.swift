@@ -130,6 +130,25 @@ struct NetworkFlags: ParsableArguments {
   @Option(help: ArgumentHelp("Ethernet address of eth0.", valueName: "address"))
   var macAddress: String?
   @Option(
+    name: [.customShort("p"), .long], parsing: .singleValue,
+    help: ArgumentHelp(
+      "Let a port of the host lead to the container.",
+      valueName: "[ip:][host-port:]port[/tcp|udp|sctp]"))
+  var publish: [String] = []
+  @Flag(
+    name: [.customShort("P"), .long],
+    help: "Publish the ports that the image and --expose name, on free ports.")
+  var publishAll = false
+  @Option(
+    help: ArgumentHelp(
+      "Host's address for ports without one (all; or $MINIDOCK_PUBLISH_DEFAULT).",
+      valueName: "ip"))
+  var publishDefault: String?
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Name a port that -P publishes.", valueName: "port[/protocol]"))
+  var expose: [String] = []
+  @Option(
     name: [.customShort("h"), .long], help: ArgumentHelp("Host name.", valueName: "name"))
   var hostname: String?
   @Option(help: ArgumentHelp("NIS domain name.", valueName: "name")) var domainname: String?

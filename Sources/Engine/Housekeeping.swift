@@ -44,6 +44,7 @@ public struct Housekeeping {
     sweepNames(findings)
     sweepCgroups(findings)
     sweepLeases(findings)
+    restoreRules(&findings)
     VolumeStore(installation).sweep()
     ContainerCleanup.emptyTrash(installation)
     try? installation.imageStore().sweep()
@@ -148,6 +149,15 @@ public struct Housekeeping {
     where findings.running[owner] == nil && !store.mayBeAlive(owner) {
       networks.release(owner: owner)
     }
+  }
+
+  // What another program has removed, and what nobody has given back.
+  private func restoreRules(_ findings: inout Findings) {
+    let running = findings.running
+    let repair = try? installation.networkHost().firewall.check {
+      running[$0] != nil || store.mayBeAlive($0)
+    }
+    if let notice = repair?.notice { findings.notices.append(notice) }
   }
 
   private func removeCgroup(_ path: String) {

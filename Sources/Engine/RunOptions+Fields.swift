@@ -1,4 +1,5 @@
 import Linux
+import Net
 import Runtime
 
 /// What a container was asked to be, as a file beside its record: all that a later start needs and the
@@ -35,6 +36,9 @@ extension RunOptions {
     text.add("dns", dns)
     text.add("dns-search", dnsSearch)
     text.add("dns-option", dnsOptions)
+    text.add("publish", publish.map(\.field))
+    text.add("publish-default", publishDefault?.description)
+    text.add("expose", expose)
     text.add("detach-keys", detachKeys)
     text.add("restart", restart.text)
     text.add("stop-timeout", stopTimeout.map { String($0) })
@@ -48,7 +52,7 @@ extension RunOptions {
     [
       ("auto-remove", autoRemove), ("interactive", interactive), ("terminal", terminal),
       ("read-only", readOnly), ("privileged", privileged), ("init", usesInit),
-      ("detached", detached),
+      ("detached", detached), ("publish-all", publishAll),
     ]
   }
 
@@ -132,6 +136,10 @@ extension RunOptions {
     dns = text.all("dns")
     dnsSearch = text.all("dns-search")
     dnsOptions = text.all("dns-option")
+    publish = text.all("publish").compactMap(PortRequest.init(field:))
+    publishAll = flags.contains("publish-all")
+    publishDefault = text["publish-default"].flatMap { PublishedPort.HostAddress($0) }
+    expose = text.all("expose")
     detachKeys = text["detach-keys"] ?? detachKeys
     restart = (try? RestartPolicy(text["restart"] ?? "no")) ?? RestartPolicy()
     stopTimeout = text.number("stop-timeout")

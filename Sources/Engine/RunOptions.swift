@@ -1,5 +1,6 @@
 import Image
 import Linux
+import Net
 import Runtime
 
 /// What a user asks of a new container: docker's flags, parsed.
@@ -82,6 +83,14 @@ public struct RunOptions: Sendable {
   public var dnsSearch: [String] = []
   /// `--dns-option`, the options of resolv.conf(5); empty takes the host's.
   public var dnsOptions: [String] = []
+  /// `-p`, in the order given.
+  public var publish: [PortRequest] = []
+  /// `-P`: the ports that the image and `--expose` name are published on free ports of the host.
+  public var publishAll = false
+  /// `--publish-default`: where a port without an address is published; nil is on all addresses.
+  public var publishDefault: PublishedPort.HostAddress?
+  /// `--expose`, each as "80/tcp".
+  public var expose: [String] = []
   /// The keys that leave a terminal without ending the container.
   public var detachKeys = "ctrl-p,ctrl-q"
   /// `--sig-proxy`: signals that reach minidock go to the container; otherwise they are dropped.

@@ -102,6 +102,60 @@ public struct InternetSocket: ~Copyable, Sendable {
     try check("bind", "internet socket") { address.withPointer { Glibc.bind(raw, $0, $1) } }
   }
 
+  /// A socket that holds a port: bound, and listening where the protocol knows that. A port that others
+  /// wait for to be free again (TIME_WAIT) can be held.
+  ///
+  /// - Parameters:
+  ///   - address: an address of the host; an IPv6 one holds nothing of IPv4.
+  ///   - port: 0 takes a free one.
+  ///   - transport: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP.
+  /// - Returns: nil where the kernel has no such sockets.
+  /// - Throws: bind(2)'s failure: EADDRINUSE, EADDRNOTAVAIL.
+  public static func reserving(
+    address text: String, port: UInt16, transport: Int32
+  ) throws(Failure) -> InternetSocket? {
+    guard let address = SocketAddress(text, port: port) else {
+      throw Failure(.invalid, "reserve port", text, reason: "it is no address")
+    }
+    let listens = transport != Int32(IPPROTO_UDP)
+    let type = listens ? SOCK_STREAM : SOCK_DGRAM
+    let number = socket(
+      address.family, Int32(type.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue),
+      transport)
+    if number < 0 {
+      if [EPROTONOSUPPORT, ESOCKTNOSUPPORT, EAFNOSUPPORT].contains(Glibc.errno) { return nil }
+      throw .last("reserve port", "\(text):\(port)")
+    }
+    let descriptor = Descriptor(owning: number)
+    var on: Int32 = 1
+    let size = socklen_t(MemoryLayout<Int32>.size)
+    if listens { setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &on, size) }
+    if address.family == AF_INET6 {
+      setsockopt(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &on, size)
+    }
+    try check("reserve port", "\(text):\(port)") {
+      address.withPointer { Glibc.bind(number, $0, $1) }
+    }
+    if listens { try check("reserve port", "\(text):\(port)") { listen(number, 1) } }
+    return InternetSocket(adopting: descriptor)
+  }
+
+  /// Hands the descriptor over to the caller.
+  public consuming func release() -> Int32 { descriptor.release() }
+
+  /// The port that the socket is bound to; 0 when it is not.
+  public var port: UInt16 {
+    var storage = sockaddr_in6()
+    var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+    let result = withUnsafeMutablePointer(to: &storage) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        getsockname(descriptor.raw, $0, &length)
+      }
+    }
+    // The port stands at the same place in both families.
+    return result == 0 ? UInt16(bigEndian: storage.sin6_port) : 0
+  }
+
   /// The next connection made to a listening socket; nil when there is none.
   public func accept() -> InternetSocket? {
     let number = clx_accept(descriptor.raw)

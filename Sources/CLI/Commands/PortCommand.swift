@@ -11,19 +11,31 @@ struct PortCommand: Command {
       Example:
         minidock port web
         minidock port web 80/tcp
-
-      Ports cannot be published yet: it shows none.
       """)
 
   @Argument(help: ArgumentHelp("Name or id.", valueName: "container")) var container: String
   @Argument(help: ArgumentHelp("A port of the container.", valueName: "port")) var port: String?
 
   func execute(_ context: Context) throws(Failure) -> Int32 {
-    let name = try ContainerStore(try context.installation()).find(container).name
-    guard let port else { return 0 }
-    throw Failure(
-      .notFound, "no public port '\(try PortCommand.normalize(port))' published for", name,
-      reason: "")
+    let installation = try context.installation()
+    context.sweep(installation)
+    let store = ContainerStore(installation)
+    let record = try store.find(container)
+    let ports = store.state(of: record).ports
+    guard let port else {
+      for port in ports {
+        Console.print("\(PortTexts.key(port)) -> \(PortTexts.host(port))")
+      }
+      return 0
+    }
+    let wanted = try PortCommand.normalize(port)
+    let found = ports.filter { PortTexts.key($0) == wanted }
+    guard !found.isEmpty else {
+      throw Failure(
+        .notFound, "no public port '\(wanted)' published for", record.name, reason: "")
+    }
+    for port in found { Console.print(PortTexts.host(port)) }
+    return 0
   }
 
   /// "80" as "80/tcp".

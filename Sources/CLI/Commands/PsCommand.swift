@@ -109,12 +109,18 @@ struct ContainerLine: ListLine {
       ),
       ("Names", .string(record.name)),
       ("Networks", .string(record.networkNames.joined(separator: ","))),
-      ("Ports", .string("")),
+      ("Ports", .string(ports)),
       ("RunningFor", .string(Elapsed.ago(record.created))),
       ("Size", .string(size)),
       ("State", .string(container.state.status.rawValue)),
       ("Status", .string(container.state.summary)),
     ])
+  }
+
+  private var ports: String {
+    // Of one that does not run docker shows none, not even those that its image names.
+    guard container.state.status.isActive else { return "" }
+    return PortTexts.column(container.state.ports, exposed: container.record.exposed)
   }
 
   // Docker quotes the command and cuts it to 20 characters.

@@ -8,7 +8,6 @@ extension InspectDocument {
   ) -> JSONValue {
     let entrypoint = Array(record.command.prefix(record.entrypointCount))
     let isAttached = !options.detached
-    let ports = image?.config.exposedPorts ?? []
     let volumes = image?.config.volumes ?? []
     return .object([
       ("Hostname", .string(record.hostname)),
@@ -17,7 +16,7 @@ extension InspectDocument {
       ("AttachStdin", .bool(isAttached && record.interactive)),
       ("AttachStdout", .bool(isAttached)),
       ("AttachStderr", .bool(isAttached)),
-      ("ExposedPorts", .object(ports.map { ($0, .object([])) })),
+      ("ExposedPorts", .object(record.exposed.map { ($0, .object([])) })),
       ("Tty", .bool(record.terminal)),
       ("OpenStdin", .bool(record.interactive)),
       ("StdinOnce", .bool(isAttached && record.interactive)),

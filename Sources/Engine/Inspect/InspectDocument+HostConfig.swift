@@ -36,7 +36,7 @@ extension InspectDocument {
         ])
       ),
       ("NetworkMode", .string(record.network.name)),
-      ("PortBindings", .object([])),
+      ("PortBindings", PortTexts.document(options.publish)),
       (
         "RestartPolicy",
         .object([
@@ -57,7 +57,7 @@ extension InspectDocument {
       ("DnsSearch", .strings(options.dnsSearch)),
       ("ExtraHosts", list(options.extraHosts)),
       ("Links", .null),
-      ("PublishAllPorts", .bool(false)),
+      ("PublishAllPorts", .bool(options.publishAll)),
     ]
   }
 

@@ -8,7 +8,7 @@ extension InspectDocument {
   ) -> JSONValue {
     let first = state.endpoints.first
     return .object([
-      ("Ports", .object([])),
+      ("Ports", PortTexts.document(state.ports, exposed: record.exposed)),
       ("Gateway", .string(first?.gateway ?? "")),
       ("IPAddress", .string(first?.address ?? "")),
       ("IPPrefixLen", .number(Int64(first?.prefixLength ?? 0))),

@@ -94,6 +94,11 @@ public struct ContainerCreation {
       let labels = config.labels.merging(options.labels) { _, new in new }
       record.labels = labels.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
+    if !config.exposedPorts.isEmpty || !options.publish.isEmpty || !options.expose.isEmpty {
+      // Images write "80" for "80/tcp"; what is no port there is nobody's fault here.
+      let named = config.exposedPorts.flatMap { (try? PortRequest.parse(expose: $0)) ?? [] }
+      record.exposed = Array(Set(named + options.expose + options.publish.map(\.key))).sorted()
+    }
     record.stopSignal = try stopSignal(options.stopSignal ?? config.stopSignal ?? "SIGTERM")
     options.health = options.health.merged(over: HealthOptions(config.healthcheck))
     record.hasHealthTest = options.health.isActive

@@ -36,6 +36,8 @@ public struct ContainerRecord: Sendable, Equatable {
   public var network = NetworkMode.bridge
   /// The networks that it is connected to whenever it runs, and what it asks for there.
   public var attachments = [NetworkAttachment("bridge")]
+  /// The ports that its image and `--expose` name and that `-p` publishes, as "80/tcp", sorted.
+  public var exposed: [String] = []
   /// docker's `--privileged`; see ``RunOptions/privileged``.
   public var privileged = false
   /// docker's `--read-only`; see ``RunOptions/readOnly``.
@@ -110,6 +112,7 @@ public struct ContainerRecord: Sendable, Equatable {
     for (key, flag) in flags where flag { text.add("flag", key) }
     text.add("network", network.name)
     for attachment in attachments { text.add("attachment", attachment.field) }
+    text.add("exposed", exposed)
     text.add("stop-signal", stopSignal)
     for (key, value) in numbers where value != 0 { text.add(key, value) }
     if !cpusetCPUs.isEmpty { text.add("cpuset-cpus", cpusetCPUs) }
@@ -176,6 +179,7 @@ public struct ContainerRecord: Sendable, Equatable {
     attachments = text.all("attachment").map(NetworkAttachment.init(field:))
     // As records were written before there were other networks.
     if attachments.isEmpty && network == .bridge { attachments = [NetworkAttachment("bridge")] }
+    exposed = text.all("exposed")
     stopSignal = text["stop-signal"] ?? "SIGTERM"
     memory = text.number("memory") ?? 0
     memorySwap = text.number("memory-swap") ?? 0

@@ -21,7 +21,9 @@ struct ContainerRunner: ~Copyable {
   /// Whether the container does not exist yet.
   let isNew: Bool
   private var cgroup: Cgroup?
-  private var run = RunFile()
+  var run = RunFile()
+  /// The host's ports that it has; what its monitor held before, when that starts it again.
+  var reservations: PortReservations?
   /// The limits with the device rules.
   private var resources = Resources()
 
@@ -72,6 +74,8 @@ struct ContainerRunner: ~Copyable {
     try volumes.fill(from: image)
     trace.mark("record")
     let reserved = try reserveAddresses()
+    let published = ContainerNetworks.published(reserved)
+    try reservePorts(hasIPv6: published?.address6 != nil)
     trace.mark("address")
     try ContainerFiles(installation, bundle: bundle, options: options, hostname: record.hostname)
       .write(reserved.map(\.endpoint))
@@ -86,6 +90,7 @@ struct ContainerRunner: ~Copyable {
     trace.mark("wait for namespaces")
     do throws(Failure) {
       try connect(pid: launch.child.pid, reserved)
+      try publishPorts(published?.address)
     } catch {
       // A child that has ended meanwhile had a reason of its own, which says more.
       throw launch.failureOfChild() ?? error
@@ -108,8 +113,9 @@ struct ContainerRunner: ~Copyable {
     trace.add(launch.timings)
     let terminal = launch.takeTerminal()
     return StartedContainer(
-      child: launch.intoChild(), terminal: terminal, names: names, record: record,
-      started: run.started ?? .now)
+      child: launch.intoChild(), terminal: terminal, names: names,
+      reservations: reservations,
+      record: record, started: run.started ?? .now)
   }
 
   private var bundle: String { store.directory(record.id) }
@@ -285,6 +291,8 @@ struct StartedContainer: ~Copyable {
   var terminal: Descriptor?
   /// Where it asks for names; nil when none of its networks has any.
   let names: NameServerSockets?
+  /// The host's ports that lead to it.
+  let reservations: PortReservations?
   let record: ContainerRecord
   let started: Timestamp
 }

@@ -1,4 +1,5 @@
 import Linux
+import Net
 
 /// What a container is doing, as docker names it.
 public enum ContainerStatus: String, Sendable, Equatable {
@@ -58,6 +59,8 @@ public struct ContainerState: Sendable, Equatable {
   public var macAddress: String?
   /// What it has on each of its networks while it runs, in the order of its links.
   public var endpoints: [EndpointState] = []
+  /// The host's ports that lead to it while it runs.
+  public var ports: [PublishedPort] = []
 
   /// A container that was never started.
   public init() {}
@@ -91,6 +94,7 @@ struct RunFile: Equatable {
   var prefixLength: Int?
   var macAddress: String?
   var endpoints: [EndpointState] = []
+  var ports: [PublishedPort] = []
   var cgroupPath = ""
   /// Whether it has ended and the monitor waits before it starts it again.
   var isRestarting = false
@@ -128,6 +132,7 @@ struct RunFile: Equatable {
     prefixLength = text.number("prefix-length")
     macAddress = text["mac"]
     endpoints = text.all("endpoint").compactMap(EndpointState.init(field:))
+    ports = text.all("port").compactMap(PublishedPort.init(field:))
     cgroupPath = text["cgroup"] ?? ""
     isRestarting = text["restarting"] == "1"
   }
@@ -144,6 +149,7 @@ struct RunFile: Equatable {
     text.add("prefix-length", prefixLength.map { String($0) })
     text.add("mac", macAddress)
     for endpoint in endpoints { text.add("endpoint", endpoint.field) }
+    text.add("port", ports.map(\.field))
     text.add("cgroup", cgroupPath)
     if isRestarting { text.add("restarting", "1") }
     return text

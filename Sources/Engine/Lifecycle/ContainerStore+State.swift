@@ -60,6 +60,7 @@ extension ContainerStore {
     state.prefixLength = run.prefixLength
     state.macAddress = run.macAddress
     state.endpoints = run.endpoints
+    state.ports = run.ports
   }
 
   private func take(_ run: RunFile, of record: ContainerRecord, into state: inout ContainerState) {

@@ -26,11 +26,17 @@ enum MonitorHandover {
       text.add(key, number)
       ThisProcess.keepAtExec(number)
     }
+    let ports = loop.reservations?.sockets ?? []
+    for number in ports {
+      text.add("port-socket", number)
+      ThisProcess.keepAtExec(number)
+    }
     let words = String(decoding: text.bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     _ = ThisProcess.execute(
       path, arguments: ["minidock", "monitor"] + words,
       environment: ["SWIFT_BACKTRACE=enable=no,swift-backtrace=/"])
     for (_, number) in loop.descriptors where number >= 0 { ThisProcess.closeAtExec(number) }
+    for number in ports { ThisProcess.closeAtExec(number) }
   }
 
   /// The monitor that another program's run left.
@@ -69,6 +75,12 @@ enum MonitorHandover {
     loop.startedMonotonic = text.number("started-monotonic") ?? loop.startedMonotonic
     loop.restarts = text.number("restarts") ?? 0
     loop.quickRestarts = text.number("quick-restarts") ?? 0
+    let sockets = text.all("port-socket").compactMap { Int32($0) }.filter { $0 > 2 }
+    if !sockets.isEmpty {
+      for number in sockets { ThisProcess.closeAtExec(number) }
+      loop.reservations = PortReservations(
+        ports: store.runFile(of: id)?.ports ?? [], sockets: sockets)
+    }
     if let datagrams = descriptor("name-datagrams"), let names = descriptor("name-listener") {
       loop.serveNames(on: NameServerSockets(datagrams: datagrams, listener: names))
     }

@@ -23,6 +23,8 @@ struct MonitorLoop: ~Copyable {
   var isClientReady = true
   var connections: [MonitorConnection] = []
   var health: HealthMonitor
+  /// The host's ports that lead to the container, held as long as it lives.
+  var reservations: PortReservations?
   /// Answers the container's questions for names; nil where it has no network with names.
   var names: NameServer?
   /// How often the restart policy has started the container.
@@ -62,11 +64,13 @@ struct MonitorLoop: ~Copyable {
     signals: consuming SignalReader, restarts: Int
   ) {
     let since = started.container.started
+    let reservations = started.container.reservations
     self.init(
       store: store, id: id, child: started.container.child, streams: started.streams,
       listener: started.listener, signals: signals)
     self.started = since
     self.restarts = restarts
+    self.reservations = reservations
     if let sockets = started.container.names { serveNames(on: sockets) }
   }
 
@@ -233,6 +237,9 @@ struct MonitorLoop: ~Copyable {
       }
       runner.restarts = restarts + 1
       runner.isRestart = true
+      runner.reservations = reservations
+      // Should the start fail, the ports are free for others.
+      reservations = nil
       var plan = MonitorPlan()
       plan.isDetached = true
       plan.listener = listener.descriptor.raw
@@ -252,6 +259,7 @@ struct MonitorLoop: ~Copyable {
       signals: SignalReader(adopting: try signals.descriptor.duplicate()))
     next.started = self.started
     next.restarts = restarts
+    next.reservations = started.container.reservations
     next.quickRestarts = quickRestarts
     next.connections = connections
     if let sockets = started.container.names { next.serveNames(on: sockets) }

@@ -64,6 +64,13 @@ struct ContainerNetworks {
     }
   }
 
+  /// What the host's ports lead to: the first bridge network with a way out. An internal one alone is
+  /// refused by the packet rules, which say what to do.
+  static func published(_ reserved: [Reserved]) -> Lease? {
+    let bridged = reserved.map(\.endpoint).filter { $0.network.driver == .bridge }
+    return (bridged.first { !$0.network.isInternal } ?? bridged.first)?.lease
+  }
+
   /// Enters the container's names on networks that users have made.
   func enterNames(_ reserved: [Reserved], of record: ContainerRecord) throws(Failure) {
     for item in reserved where item.attachment.network != "bridge" {

@@ -132,6 +132,13 @@ public struct NetworkConnection {
       routes: run.endpoints.map { ($0.link, $0.gateway, $0.gateway6) })
     try store.write(run, of: record.id)
     try networks.host.release(owner: record.id, on: network.name)
+    // The rules of its published ports have gone with the address that they led to.
+    guard !run.ports.isEmpty, let next = run.endpoints.first(where: { $0.gateway != nil }),
+      let address = IPv4Address(next.address)
+    else { return }
+    let store = store
+    try networks.host.firewall.publish(
+      run.ports, at: address, owner: record.id, isAlive: { store.mayBeAlive($0) })
   }
 
   // MARK: -

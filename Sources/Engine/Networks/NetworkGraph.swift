@@ -103,7 +103,11 @@ public struct NetworkGraph {
   }
 
   /// "0.0.0.0:8080 → 80/tcp" for each published port.
-  static func ports(_ member: NetworkStore.Member) -> [String] { [] }
+  static func ports(_ member: NetworkStore.Member) -> [String] {
+    member.state.ports.map {
+      "\(PortTexts.host($0)) → \($0.containerPort)/\($0.transport.rawValue)"
+    }
+  }
 
   // What does not fit behind the head goes on under it.
   private func wrapped(

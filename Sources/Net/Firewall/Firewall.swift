@@ -74,6 +74,11 @@ public struct Firewall: Sendable {
     let lock = try FileLock.acquire(records.lockPath)
     defer { _ = lock.raw }
     let known = records.endpoint(endpoint.address)
+    var endpoint = endpoint
+    // One that is started again: its ports are published in a moment, most likely the same.
+    if let known, known.owner == endpoint.owner, endpoint.ports.isEmpty {
+      endpoint.ports = known.ports
+    }
     if known != endpoint { try records.write(endpoint) }
     let repair = try apply(
       FirewallElements(endpoint), isSettled: known == nil || known == endpoint, isAlive)
@@ -87,6 +92,33 @@ public struct Firewall: Sendable {
   private static func routeLoopback(link: String) throws(Failure) {
     let path = "/proc/sys/net/ipv4/conf/\(link)/route_localnet"
     if Files.text(path) != "1" { try Files.write("1", into: path) }
+  }
+
+  /// Lets ports of the host lead to the connection of `owner` that has this address, instead of those
+  /// that led there before. To be called once the host's ports are reserved.
+  ///
+  /// - Throws: ``Failure/Code/refused`` on an internal network, the kernel's refusals.
+  @discardableResult
+  public func publish(
+    _ ports: [PublishedPort], at address: IPv4Address, owner: String, isAlive: (String) -> Bool
+  ) throws(Failure) -> Repair {
+    guard var endpoint = records.endpoint(address), endpoint.owner == owner else {
+      throw Failure(
+        .notFound, "publish ports at", "\(address)", reason: "the container is not connected there")
+    }
+    if records.network(endpoint.bridge)?.isInternal == true {
+      throw Failure(
+        .refused, "publish ports at", "\(address)", reason: "its network is internal",
+        remedy: "connect the container to another network as well, named first")
+    }
+    let isSettled = endpoint.ports.isEmpty || endpoint.ports == ports
+    endpoint.ports = ports
+    let lock = try FileLock.acquire(records.lockPath)
+    defer { _ = lock.raw }
+    try records.write(endpoint)
+    let repair = try apply(FirewallElements(endpoint), isSettled: isSettled, isAlive)
+    if endpoint.isReachedByLoopback { try Firewall.routeLoopback(link: endpoint.bridge) }
+    return repair
   }
 
   /// Forgets the connection of `owner` that has this address; that of another owner stays.
