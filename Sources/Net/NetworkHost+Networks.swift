@@ -47,6 +47,8 @@ extension NetworkHost {
       let network = described(record, index: index, mtu: record.mtu ?? 1500)
     else { return nil }
     guard record.driver == .bridge else { return network }
+    // A bridge that the packet rules do not know lets nothing through.
+    guard firewall.records.network(record.device) != nil else { return nil }
     if !record.isInternal {
       guard Forwarding.isOn(.v4), record.subnet6 == nil || Forwarding.isOn(.v6) else { return nil }
     }
