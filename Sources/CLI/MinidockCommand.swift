@@ -31,7 +31,7 @@ struct MinidockCommand: ParsableCommand {
 
   /// The words that stand for several commands.
   static let groups: [any CommandGroup.Type] = [
-    ContainerGroup.self, ImageGroup.self, VolumeGroup.self, SystemGroup.self,
+    ContainerGroup.self, ImageGroup.self, NetworkGroup.self, VolumeGroup.self, SystemGroup.self,
   ]
 
   /// The group of a name; asked only when there is no command of this name.

@@ -9,6 +9,7 @@ struct RunDraft: FlagDraft {
   private var environment: [String] = []
   private var environmentFiles: [String] = []
   private var securityOptions: [String] = []
+  private var networks = NetworkWords()
 
   /// Sets a flag that has no value; false when there is none of this name.
   mutating func turn(_ name: String, _ isOn: Bool) -> Bool {
@@ -35,7 +36,9 @@ struct RunDraft: FlagDraft {
     "--name", "-l", "--label", "--cidfile", "--pull", "--platform", "--stop-signal", "-e", "--env",
     "--env-file", "-w", "--workdir", "-u", "--user", "--entrypoint", "--detach-keys", "--group-add",
     "-v", "--volume", "--mount", "--tmpfs", "--shm-size", "--network", "--net", "-h", "--hostname",
-    "--domainname", "--add-host", "--dns", "--dns-search", "--dns-option", "-m", "--memory",
+    "--domainname", "--network-alias", "--net-alias", "--ip", "--ip6", "--mac-address",
+    "--add-host",
+    "--dns", "--dns-search", "--dns-option", "--dns-opt", "-m", "--memory",
     "--memory-swap", "--memory-reservation", "--cpus", "-c", "--cpu-shares", "--cpu-quota",
     "--cpu-period", "--cpuset-cpus", "--cpuset-mems", "--pids-limit", "--blkio-weight", "--ulimit",
     "--oom-score-adj", "--cgroup-parent", "--cap-add", "--cap-drop", "--security-opt", "--device",
@@ -138,7 +141,11 @@ struct RunDraft: FlagDraft {
 
   private mutating func setNetwork(_ name: String, _ value: String) throws(Failure) -> Bool {
     switch name {
-    case "--network", "--net": options.network = try NetworkMode(value)
+    case "--network", "--net": networks.networks.append(value)
+    case "--network-alias", "--net-alias": networks.aliases.append(value)
+    case "--ip": networks.address = value
+    case "--ip6": networks.address6 = value
+    case "--mac-address": networks.mac = value
     case "-h", "--hostname": options.hostname = value
     case "--domainname": options.domainname = value
     case "-p", "--publish": options.publish += try PortRequest.parse(publish: value)
@@ -148,7 +155,7 @@ struct RunDraft: FlagDraft {
     case "--add-host": options.extraHosts.append(value)
     case "--dns": options.dns.append(value)
     case "--dns-search": options.dnsSearch.append(value)
-    case "--dns-option": options.dnsOptions.append(value)
+    case "--dns-option", "--dns-opt": options.dnsOptions.append(value)
     default: return false
     }
     return true
@@ -237,6 +244,7 @@ struct RunDraft: FlagDraft {
     }
     options.environment = Environment.merge(entries)
     options.security = try SecurityOptions(securityOptions)
+    try options.take(networks)
     // Whether swap can be limited matters only where docker's default would set it.
     let asksForSwap = resources.memory != nil && resources.memorySwap == nil
     options.resources = try resources.resources(

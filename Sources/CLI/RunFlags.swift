@@ -113,9 +113,22 @@ struct FileFlags: ParsableArguments {
 /// Flags of `run` about the network and names.
 struct NetworkFlags: ParsableArguments {
   @Option(
-    name: [.long, .customLong("net")],
-    help: ArgumentHelp("Network: bridge, none or host.", valueName: "mode"))
-  var network = "bridge"
+    name: [.long, .customLong("net")], parsing: .singleValue,
+    help: ArgumentHelp(
+      "Network: a name, bridge, none, host or container:NAME; several are given one by one, also as "
+        + "name=NAME,alias=NAME,ip=ADDRESS.",
+      valueName: "network"))
+  var network: [String] = []
+  @Option(
+    name: [.long, .customLong("net-alias")], parsing: .singleValue,
+    help: ArgumentHelp("Further name on the network.", valueName: "name"))
+  var networkAlias: [String] = []
+  @Option(help: ArgumentHelp("IPv4 address on the network.", valueName: "address"))
+  var ip: String?
+  @Option(help: ArgumentHelp("IPv6 address on the network.", valueName: "address"))
+  var ip6: String?
+  @Option(help: ArgumentHelp("Ethernet address of eth0.", valueName: "address"))
+  var macAddress: String?
   @Option(
     name: [.customShort("p"), .long], parsing: .singleValue,
     help: ArgumentHelp(
@@ -147,7 +160,9 @@ struct NetworkFlags: ParsableArguments {
   var dns: [String] = []
   @Option(parsing: .singleValue, help: ArgumentHelp("Search domain.", valueName: "domain"))
   var dnsSearch: [String] = []
-  @Option(parsing: .singleValue, help: ArgumentHelp("Resolver option.", valueName: "option"))
+  @Option(
+    name: [.long, .customLong("dns-opt")], parsing: .singleValue,
+    help: ArgumentHelp("Resolver option.", valueName: "option"))
   var dnsOption: [String] = []
 }
 

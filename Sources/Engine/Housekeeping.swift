@@ -43,6 +43,7 @@ public struct Housekeeping {
     try sweepRunFiles(&findings)
     sweepNames(findings)
     sweepCgroups(findings)
+    sweepLeases(findings)
     restoreRules(&findings)
     VolumeStore(installation).sweep()
     ContainerCleanup.emptyTrash(installation)
@@ -102,7 +103,7 @@ public struct Housekeeping {
         if !store.mayBeAlive(id) { try Files.remove(path) }
       } else if !Files.exists(store.directory(id)), !store.mayBeAlive(id) {
         if let group = store.runFile(of: id)?.cgroupPath { removeCgroup(group) }
-        try? installation.networkHost().release(owner: id)
+        ContainerNetworks(installation).release(owner: id)
         try Files.remove(store.runFilePath(id))
       }
     }
@@ -137,6 +138,16 @@ public struct Housekeeping {
       let group = Cgroup(existing: parent + "/" + id, in: hierarchy)
       // A group with a process is one that is just starting.
       if group.processes().isEmpty { try? group.remove() }
+    }
+  }
+
+  // Addresses and names of containers that are gone: a start takes such addresses back by itself, but
+  // nobody else the names.
+  private func sweepLeases(_ findings: Findings) {
+    let networks = ContainerNetworks(installation)
+    for owner in Set(networks.host.owners() + installation.nameBook.owners).sorted()
+    where findings.running[owner] == nil && !store.mayBeAlive(owner) {
+      networks.release(owner: owner)
     }
   }
 

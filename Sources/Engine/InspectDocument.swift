@@ -45,7 +45,7 @@ public enum InspectDocument {
       ("GraphDriver", graphDriver(directory, image)),
       ("Mounts", mounts(record, installation)),
       ("Config", config(record, options, image)),
-      ("NetworkSettings", network(record, state)),
+      ("NetworkSettings", network(record, state, installation)),
     ]
     return .object(members + (withSize ? sizes : []))
   }
@@ -81,23 +81,6 @@ public enum InspectDocument {
       .object([("Type", .string("tmpfs")), ("Destination", .string(target)), ("RW", .bool(true))])
     }
     return .array(binds + volumes + tmpfs)
-  }
-
-  private static func network(_ record: ContainerRecord, _ state: ContainerState) -> JSONValue {
-    let endpoint: JSONValue = .object([
-      ("MacAddress", .string(state.macAddress ?? "")),
-      ("Gateway", .string(state.gateway ?? "")),
-      ("IPAddress", .string(state.address ?? "")),
-      ("IPPrefixLen", .number(Int64(state.prefixLength ?? 0))),
-    ])
-    return .object([
-      ("Ports", PortTexts.document(state.ports, exposed: record.exposed)),
-      ("Gateway", .string(state.gateway ?? "")),
-      ("IPAddress", .string(state.address ?? "")),
-      ("IPPrefixLen", .number(Int64(state.prefixLength ?? 0))),
-      ("MacAddress", .string(state.macAddress ?? "")),
-      ("Networks", .object([(record.network.name, endpoint)])),
-    ])
   }
 
   /// An image's.

@@ -8,10 +8,10 @@ public struct Inspection {
   /// Looks into an installation.
   public init(_ installation: Installation) { self.installation = installation }
 
-  /// The document of a container, or else an image or a volume, with this name or id.
+  /// The document of a container, or else an image, a volume or a network, with this name or id.
   ///
   /// - Parameters:
-  ///   - kind: "container", "image" or "volume" to look for only that.
+  ///   - kind: "container", "image", "volume" or "network" to look for only that.
   ///   - withSize: a container's sizes as well.
   /// - Throws: ``Failure/Code/notFound``.
   public func document(
@@ -20,6 +20,16 @@ public struct Inspection {
     let store = ContainerStore(installation)
     let volumes = VolumeStore(installation)
     if kind == "volume" { return volumes.document(try volumes.find(name)) }
+    let networks = NetworkStore(installation)
+    if kind == "network" { return networks.document(try networks.find(name), try networks.users()) }
+    func other() -> JSONValue? {
+      guard kind == nil else { return nil }
+      if let volume = try? volumes.find(name) { return volumes.document(volume) }
+      guard let network = try? networks.find(name), let users = try? networks.users() else {
+        return nil
+      }
+      return networks.document(network, users)
+    }
     if kind != "image" {
       do throws(Failure) {
         let record = try store.find(name)
@@ -30,14 +40,14 @@ public struct Inspection {
     let image: ImageRecord?
     do throws(Failure) { image = try installation.imageStore().find(name) } catch {
       // No name of an image, but perhaps a volume's.
-      if kind == nil, let volume = try? volumes.find(name) { return volumes.document(volume) }
+      if let other = other() { return other }
       throw error
     }
     guard let image else {
-      if kind == nil, let volume = try? volumes.find(name) { return volumes.document(volume) }
+      if let other = other() { return other }
       throw Failure(
         .notFound, "inspect", name,
-        reason: kind == nil ? "no such container, image or volume" : "no such image")
+        reason: kind == nil ? "no such container, image, volume or network" : "no such image")
     }
     return InspectDocument.image(image)
   }

@@ -102,6 +102,7 @@ extension RunOptions {
     user = record.user
     hostname = record.hostname
     network = record.network
+    attachments = record.attachments
     stopSignal = record.stopSignal
     let flags = text.all("flag")
     autoRemove = flags.contains("auto-remove")

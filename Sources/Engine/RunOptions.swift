@@ -35,8 +35,10 @@ public struct RunOptions: Sendable {
   public var mounts: [MountRequest] = []
   /// `--read-only`: the root and minidock's files in /etc; other mounts keep their own mode.
   public var readOnly = false
-  /// `--network`; only the host's leaves the container without a network namespace of its own.
+  /// The first `--network`.
   public var network = NetworkMode.bridge
+  /// The networks that it gets links on, eth0 first; see ``take(_:)``.
+  public var attachments = [NetworkAttachment("bridge")]
   /// Limits of the container's cgroup, from ``ResourceFlags``.
   public var resources = Resources()
   /// `--cgroup-parent`, below each hierarchy's mount point; nil takes the installation's own.
@@ -110,35 +112,6 @@ public struct RunOptions: Sendable {
 
   /// Docker's defaults.
   public init() {}
-}
-
-/// The network that a container joins.
-public enum NetworkMode: Sendable, Equatable {
-  case bridge
-  case none
-  case host
-
-  /// Parses `--network`.
-  public init(_ text: String) throws(Failure) {
-    switch text {
-    case "bridge", "default": self = .bridge
-    case "none": self = .none
-    case "host": self = .host
-    default:
-      throw Failure(
-        .notFound, "use network", text, reason: "no such network",
-        remedy: "use bridge, none or host")
-    }
-  }
-
-  /// Docker's name of it.
-  public var name: String {
-    switch self {
-    case .bridge: "bridge"
-    case .none: "none"
-    case .host: "host"
-    }
-  }
 }
 
 /// When an image is fetched.

@@ -45,13 +45,22 @@ public enum HostsFiles {
     return Array((name + "\n").utf8)
   }
 
+  /// As ``hosts(hostname:addresses:extra:gateway:)`` for one address or none.
+  static func hosts(
+    hostname: String, address: IPv4Address?, extra: [ExtraHost] = [], gateway: IPv4Address?
+  ) throws(Failure) -> [UInt8] {
+    try hosts(
+      hostname: hostname, addresses: address.map { ["\($0)"] } ?? [], extra: extra,
+      gateway: gateway)
+  }
+
   /// The content of /etc/hosts: docker's fixed lines, the extra hosts, and the container itself.
   ///
-  /// - Parameter address: the container's, nil where it has none (`--network none`).
+  /// - Parameter addresses: the container's, none with `--network none`.
   /// - Parameter gateway: what "host-gateway" stands for.
   /// - Throws: ``Failure/Code/invalid`` for "host-gateway" without a gateway.
   public static func hosts(
-    hostname: String, address: IPv4Address?, extra: [ExtraHost] = [], gateway: IPv4Address?
+    hostname: String, addresses: [String], extra: [ExtraHost] = [], gateway: IPv4Address?
   ) throws(Failure) -> [UInt8] {
     _ = try Self.hostname(hostname)
     var text = """
@@ -64,7 +73,7 @@ public enum HostsFiles {
 
       """
     text += try lines(extra, gateway: gateway)
-    if let address {
+    for address in addresses {
       // The full name first, as the canonical one (hosts(5)), then the name without its domain.
       let short = hostname.prefix { $0 != "." }
       let names = short.count == hostname.count ? hostname : "\(hostname) \(short)"

@@ -10,11 +10,11 @@ import Linux
 /// is killed between two steps, a lease is never without its owner's entry, and whoever clears up
 /// after an owner finds its lease by name. Leasing needs no lock, as the kernel lets only one
 /// process make a link; removing one does, as another's might have taken its place since it was
-/// looked at.
+/// looked at. A network with IPv6 has a second book for those addresses.
 struct LeaseBook: Sendable {
   let folder: String
 
-  private func path(_ address: IPv4Address) -> String { "\(folder)/by-address/\(address)" }
+  private func path(_ address: String) -> String { "\(folder)/by-address/\(address)" }
   private func path(owner: String) -> String { "\(folder)/by-owner/\(owner)" }
   private var lockPath: String { folder + "/lock" }
 
@@ -27,18 +27,30 @@ struct LeaseBook: Sendable {
   func lease(
     owner: String, in subnet: Subnet, isAlive: (String) -> Bool
   ) throws(Failure) -> IPv4Address {
+    let text = try lease(owner: owner, in: LeasePool(subnet), wanted: nil, isAlive: isAlive)
+    return IPv4Address(text) ?? subnet.base
+  }
+
+  /// The address leased to `owner`: the one that is `wanted`, else its own where it has one, else a
+  /// free one.
+  ///
+  /// - Throws: ``Failure/Code/inUse`` when a living owner has the wanted one;
+  ///   ``Failure/Code/refused`` when all are leased.
+  func lease(
+    owner: String, in pool: LeasePool, wanted: String?, isAlive: (String) -> Bool
+  ) throws(Failure) -> String {
     try LeaseBook.validate(owner)
-    if let address = try renew(owner: owner, in: subnet) { return address }
-    let count = UInt64(subnet.leasable)
-    guard count > 0 else { throw exhausted(subnet, isAlive) }
+    if let address = try renew(owner: owner, in: pool, wanted: wanted) { return address }
+    if let wanted { return try take(wanted, owner: owner, isAlive) }
+    let count = pool.count
+    guard count > 0 else { throw exhausted(pool) }
     // The search begins at a place of the owner's own, so that parallel starts rarely meet. A few
     // leases of the dead are taken back on the way; when nothing is free, all of them.
-    let start = NetworkHost.hash(owner)
+    let start = (pool.start ?? NetworkHost.hash(owner)) % count
     for mayReclaim in [8, Int.max] {
       var reclaims = mayReclaim
       for step in 0..<count {
-        let offset = UInt32((start % count + step) % count)
-        let candidate = IPv4Address(value: subnet.gateway.value + 1 + offset)
+        guard let candidate = pool.address((start + step) % count) else { continue }
         if let holder = SymbolicLinks.read(path(candidate)) {
           guard reclaims > 0, holder != owner else { continue }
           reclaims -= 1
@@ -47,7 +59,7 @@ struct LeaseBook: Sendable {
         if try claim(candidate, owner: owner) { return candidate }
       }
     }
-    throw exhausted(subnet, isAlive)
+    throw exhausted(pool)
   }
 
   /// The address that an owner has or was about to take; nil when it has none.
@@ -55,19 +67,36 @@ struct LeaseBook: Sendable {
     SymbolicLinks.read(path(owner: owner)).flatMap { IPv4Address($0) }
   }
 
-  private func exhausted(_ subnet: Subnet, _ isAlive: (String) -> Bool) -> Failure {
+  private func take(
+    _ wanted: String, owner: String, _ isAlive: (String) -> Bool
+  ) throws(Failure) -> String {
+    // Twice: a dead holder's lease is free after it was taken back.
+    for _ in 0..<2 {
+      if try claim(wanted, owner: owner) { return wanted }
+      guard let holder = SymbolicLinks.read(path(wanted)) else { continue }
+      guard try reclaim(wanted, from: holder, isAlive) else {
+        throw Failure(
+          .inUse, "lease address", wanted, reason: "container \(holder.prefix(12)) has it",
+          remedy: "ask for another address, or for none")
+      }
+    }
+    if try claim(wanted, owner: owner) { return wanted }
+    throw Failure(.inUse, "lease address", wanted, reason: "another container has just taken it")
+  }
+
+  private func exhausted(_ pool: LeasePool) -> Failure {
     let leased = (try? Files.list(folder + "/by-address").count) ?? 0
     return Failure(
-      .refused, "lease address in", "\(subnet)",
-      reason: "all \(subnet.leasable) addresses are taken (\(leased) leases)",
+      .refused, "lease address in", pool.name,
+      reason: "all \(pool.usable) addresses are taken (\(leased) leases)",
       remedy: "remove containers")
   }
 
   /// Takes a free address; false when another owner was faster.
-  private func claim(_ address: IPv4Address, owner: String) throws(Failure) -> Bool {
+  private func claim(_ address: String, owner: String) throws(Failure) -> Bool {
     let intent = path(owner: owner)
     do throws(Failure) {
-      if try !SymbolicLinks.claim(intent, "\(address)") {
+      if try !SymbolicLinks.claim(intent, address) {
         throw Failure(
           .inUse, "lease address for", owner, reason: "another process is leasing one for it")
       }
@@ -80,19 +109,21 @@ struct LeaseBook: Sendable {
     return false
   }
 
-  /// The lease that `owner` has from earlier, or nil after clearing what is left of one.
-  private func renew(owner: String, in subnet: Subnet) throws(Failure) -> IPv4Address? {
+  /// The lease that `owner` has from earlier, or nil after clearing what is left of one, or one
+  /// that is not the `wanted`.
+  private func renew(
+    owner: String, in pool: LeasePool, wanted: String?
+  ) throws(Failure) -> String? {
     guard let text = SymbolicLinks.read(path(owner: owner)) else { return nil }
     // Under the lock, lest it be taken back as a dead owner's while it comes to life again.
     let lock = try FileLock.acquire(lockPath)
     defer { _ = lock.raw }
-    if let address = IPv4Address(text), subnet.contains(address), address > subnet.gateway,
-      address < subnet.last
-    {
-      if SymbolicLinks.read(path(address)) == owner { return address }
-      if try SymbolicLinks.claim(path(address), owner) { return address }
-    } else if let address = IPv4Address(text), SymbolicLinks.read(path(address)) == owner {
-      try Files.remove(path(address))
+    let isPlain = !text.contains("/")
+    if isPlain, pool.isValid(text), wanted == nil || wanted == text {
+      if SymbolicLinks.read(path(text)) == owner { return text }
+      if try SymbolicLinks.claim(path(text), owner) { return text }
+    } else if isPlain, SymbolicLinks.read(path(text)) == owner {
+      try Files.remove(path(text))
     }
     try Files.remove(path(owner: owner))
     return nil
@@ -100,7 +131,7 @@ struct LeaseBook: Sendable {
 
   /// Takes an address back from a dead holder; false when it lives or is another one by now.
   private func reclaim(
-    _ address: IPv4Address, from holder: String, _ isAlive: (String) -> Bool
+    _ address: String, from holder: String, _ isAlive: (String) -> Bool
   ) throws(Failure) -> Bool {
     if isAlive(holder) { return false }
     let lock = try FileLock.acquire(lockPath)
@@ -108,7 +139,7 @@ struct LeaseBook: Sendable {
     guard SymbolicLinks.read(path(address)) == holder, !isAlive(holder) else { return false }
     try Files.remove(path(address))
     if (try? LeaseBook.validate(holder)) != nil,
-      SymbolicLinks.read(path(owner: holder)) == "\(address)"
+      SymbolicLinks.read(path(owner: holder)) == address
     {
       try Files.remove(path(owner: holder))
     }
@@ -121,11 +152,12 @@ struct LeaseBook: Sendable {
     guard let text = SymbolicLinks.read(path(owner: owner)) else { return }
     let lock = try FileLock.acquire(lockPath)
     defer { _ = lock.raw }
-    if let address = IPv4Address(text), SymbolicLinks.read(path(address)) == owner {
-      try Files.remove(path(address))
-    }
+    if !text.contains("/"), SymbolicLinks.read(path(text)) == owner { try Files.remove(path(text)) }
     try Files.remove(path(owner: owner))
   }
+
+  /// Who has a lease or is about to take one.
+  func owners() -> [String] { (try? Files.list(folder + "/by-owner")) ?? [] }
 
   /// The grammar of ids, which become file names here.
   static func validate(_ owner: String) throws(Failure) {

@@ -29,14 +29,14 @@ extension NetworkHost {
 
   /// As ``attach(owner:netns:to:lease:)`` over a socket of the host's namespace.
   func attach<Transport: NetlinkTransport & ~Copyable>(
-    owner: String, netns: Int32, to network: BridgeNetwork, lease: Lease,
+    owner: String, netns: Int32, to network: BridgeNetwork, lease: Lease, link: String = "eth0",
     netlink: inout NetlinkConnection<Transport>
   ) throws(Failure) {
-    let name = NetworkHost.hostLinkName(owner: owner)
+    let name = NetworkHost.hostLinkName(owner: owner, network: network.name)
     func create() throws(Failure) {
       var batch = MessageBatch(capacity: 512)
       LinkMessages.addVethPair(
-        host: name, peer: "eth0", peerMAC: lease.mac, netns: netns, master: network.index,
+        host: name, peer: link, peerMAC: lease.mac, netns: netns, master: network.index,
         mtu: network.mtu, group: portGroup, to: &batch)
       // EAFNOSUPPORT: this kernel has no IPv6 to be told about.
       try netlink.exchange(

@@ -146,7 +146,7 @@ extension NetworkHost {
   }
 
   /// The MTU of the link of the default route, 1500 where there is none.
-  private func uplinkMTU(_ route: inout NetlinkSocket) throws(Failure) -> Int {
+  func uplinkMTU(_ route: inout NetlinkSocket) throws(Failure) -> Int {
     let uplink = try route.routes().first { $0.destination.length == 0 && $0.index > 0 }
     guard let uplink, let mtu = try route.link(index: uplink.index)?.mtu, mtu > 0 else {
       return 1500
@@ -195,7 +195,9 @@ extension NetlinkConnection where Transport: ~Copyable {
   /// from them: this query waits for no other process's work on links.
   mutating func isLive(_ network: BridgeNetwork) -> Bool {
     var batch = MessageBatch(capacity: 256)
-    let probe = IPv4Address(value: network.subnet.last.value - 1)
+    // Any address but the bridge's own, which has a route for itself.
+    let last = network.subnet.last.value - 1
+    let probe = IPv4Address(value: last == network.gateway.value ? last - 1 : last)
     LinkMessages.findRoute(to: probe, to: &batch)
     guard let replies = try? exchange(&batch, "look up route"),
       let route = replies.compactMap(Route.init).first

@@ -14,6 +14,21 @@ public struct BridgeNetwork: Sendable, Equatable {
   public let gateway: IPv4Address
   /// The largest packet in bytes, that of the host's default route at the time it was made.
   public let mtu: Int
+  /// Where addresses are leased when none is asked for; nil: in all of the subnet.
+  public var range: Subnet?
+  /// nil of a network without IPv6.
+  public var subnet6: Subnet6?
+  /// The containers' IPv6 default route.
+  public var gateway6: IPv6Address?
+  /// Whether there is no way out of it.
+  public var isInternal = false
+  /// Of a macvlan or ipvlan network `device` is its parent, not a bridge.
+  public var driver = NetworkRecord.Driver.bridge
+  /// See ``NetworkRecord/mode``.
+  public var mode = ""
+
+  /// Whether default routes name no gateway, as nobody would answer for it.
+  var isRoutedDirectly: Bool { driver == .ipvlan && mode != "l2" }
 }
 
 /// What a container gets from a network.
@@ -24,14 +39,20 @@ public struct Lease: Sendable, Equatable {
   public let prefixLength: Int
   /// Its default route.
   public let gateway: IPv4Address
-  /// The Ethernet address of its eth0.
-  public let mac: MACAddress
+  /// The Ethernet address of its link.
+  public var mac: MACAddress
+  /// nil on a network without IPv6.
+  public var address6: IPv6Address?
+  /// The length of the IPv6 network's prefix in bits.
+  public var prefixLength6 = 64
+  /// Its IPv6 default route.
+  public var gateway6: IPv6Address?
 
   /// The lease of `address` in `subnet`.
-  init(_ address: IPv4Address, in subnet: Subnet) {
+  init(_ address: IPv4Address, in subnet: Subnet, gateway: IPv4Address? = nil) {
     self.address = address
     prefixLength = subnet.length
-    gateway = subnet.gateway
+    self.gateway = gateway ?? subnet.gateway
     mac = MACAddress(for: address)
   }
 }
@@ -110,7 +131,6 @@ public struct NetworkHost: Sendable {
       records: FirewallRecords(folder: runRoot + "/firewall"), name: table, portGroup: portGroup,
       forwarding: forwarding)
   }
-  var leases: LeaseBook { LeaseBook(folder: runRoot + "/leases/bridge") }
 
   /// Reserves an address for `owner` (a container's id) until ``release(owner:)``; the same one
   /// when it has one already. Two owners never have the same address, however many ask at a time.
@@ -123,17 +143,8 @@ public struct NetworkHost: Sendable {
   public func lease(
     owner: String, on network: BridgeNetwork, isAlive: (String) -> Bool
   ) throws(Failure) -> Lease {
-    let address = try leases.lease(owner: owner, in: network.subnet, isAlive: isAlive)
+    let address = try leases("bridge").lease(owner: owner, in: network.subnet, isAlive: isAlive)
     return Lease(address, in: network.subnet)
-  }
-
-  /// Gives back `owner`'s address and what the packet rules know of it; one that has none is no
-  /// failure.
-  public func release(owner: String) throws(Failure) {
-    if let address = leases.address(of: owner) {
-      try firewall.removeEndpoint(address, owner: owner)
-    }
-    try leases.release(owner: owner)
   }
 
   /// Removes what a container left on the host: its veth pair and its lease. Normally the kernel

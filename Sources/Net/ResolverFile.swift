@@ -85,6 +85,22 @@ public enum ResolverFile {
     return Parsed(content).servers
   }
 
+  /// The content for a container whose questions its monitor answers (``NameServer``).
+  ///
+  /// As docker's, a name without a dot is tried as it is first: it is most likely a neighbour's.
+  public static func forNames(_ settings: ResolverSettings) throws(Failure) -> [UInt8] {
+    let host = Parsed(try Files.read("/etc/resolv.conf", limit: 1 << 20) ?? [])
+    var search = settings.search.isEmpty ? host.search : settings.search
+    if search == ["."] { search = [] }
+    var options = settings.options.isEmpty ? host.options : settings.options
+    if !settings.options.contains(where: { $0.hasPrefix("ndots:") }) {
+      options = options.filter { !$0.hasPrefix("ndots:") } + ["ndots:0"]
+    }
+    var text = "nameserver \(NameServer.address)\n"
+    if !search.isEmpty { text += "search \(search.joined(separator: " "))\n" }
+    return Array((text + "options \(options.joined(separator: " "))\n").utf8)
+  }
+
   private static func isReachable(_ server: String) -> Bool {
     IPv4Address(server).map { !$0.isLoopback && $0.value != 0 } ?? false
   }

@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["--pull", "often"], ["--label", "=x"], ["--network", "mine"], ["--shm-size", "0"],
+    ["--pull", "often"], ["--label", "=x"], ["--network", "my/net"], ["--shm-size", "0"],
     ["--shm-size", "x"], ["-v", "x"], ["--mount", "x"], ["--sysctl", "x"],
     ["--oom-score-adj", "1001"],
     ["--ulimit", "x"], ["--device", "x"], ["--security-opt", "x"], ["-e", "=x"], ["--cpus", "x"],

@@ -149,11 +149,12 @@ import Testing
   @Test func `a network is known by docker's names`() throws {
     for (text, mode) in [
       ("bridge", NetworkMode.bridge), ("default", .bridge), ("none", .none), ("host", .host),
+      ("container:x", .container("x")), ("mine", .user("mine")),
     ] {
       #expect(try NetworkMode(text) == mode)
     }
-    for text in ["", "Bridge", "container:x", "mine"] {
-      #expect(thrownBy { () throws(Failure) in _ = try NetworkMode(text) }?.code == .notFound)
+    for text in ["", "a/b", "container:", ".hidden", "a b"] {
+      #expect(thrownBy { () throws(Failure) in _ = try NetworkMode(text) }?.code == .invalid)
     }
   }
 }

@@ -9,7 +9,7 @@ import Testing
   static let elsewhere: Set = [
     "image", "command", "name", "environment", "workingDirectory", "user", "hostname", "network",
     "stopSignal", "entrypoint", "labels", "containerIDFile", "pull", "platform", "signalProxy",
-    "detached", "traced",
+    "detached", "traced", "attachments",
   ]
 
   /// Options in which nothing that is stored has its default.

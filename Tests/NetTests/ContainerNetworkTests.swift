@@ -100,7 +100,7 @@ struct ContainerNetworkTests {
     #expect(try !first.namespace.command(["ip", "-br", "link"]).contains("eth0"))
     try host.namespace.inside { try host.network.remove(owner: "a") }
     #expect(try !host.namespace.command(["ip", "-br", "link"]).contains(name))
-    #expect(try Files.list(host.network.leases.folder + "/by-address").isEmpty)
+    #expect(try Files.list(host.network.leases("bridge").folder + "/by-address").isEmpty)
     try host.namespace.inside { try host.network.remove(owner: "a") }
   }
 

@@ -280,7 +280,8 @@ struct SecondNetwork {
       try host.network.configure(netns: inner.descriptor, lease: lease)
       try host.network.firewall.add(
         FirewallEndpoint(
-          owner: owner, link: NetworkHost.hostLinkName(owner: owner), bridge: bridge.device,
+          owner: owner, link: NetworkHost.hostLinkName(owner: owner, network: bridge.name),
+          bridge: bridge.device,
           mac: lease.mac, address: lease.address)
       ) { _ in true }
       return lease

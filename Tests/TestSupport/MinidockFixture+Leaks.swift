@@ -10,6 +10,16 @@ extension MinidockFixture {
     return "minidock-" + hex((0..<4).map { UInt8(truncatingIfNeeded: hash >> ($0 * 8)) })
   }
 
+  /// The name of the tables of packet rules, as minidock makes it of the root's mixed FNV-1a hash.
+  public var table: String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in root.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    hash ^= hash >> 32
+    hash = hash &* 0x9e37_79b9_7f4a_7c15
+    hash ^= hash >> 29
+    return "minidock_" + hex((0..<4).map { UInt8(truncatingIfNeeded: hash >> (24 - $0 * 8)) })
+  }
+
   /// The bridge's link name; nil while there is none.
   public var bridge: String? { networkRecord?["device"] }
 
@@ -78,10 +88,21 @@ extension MinidockFixture {
       usleep(5000)
     }
     for group in cgroups.reversed() { rmdir(group) }
-    if let record = networkRecord {
-      if let device = record["device"] { _ = try? TestSupport.run(["ip", "link", "del", device]) }
-      if let table = record["table"] {
-        _ = try? TestSupport.run(["nft", "delete", "table", "ip", table])
+    // Networks by name have bridges of their own.
+    for name in (try? Files.list(root + "/networks")) ?? [] where name != "bridge" {
+      if let bytes = try? Files.read("\(root)/networks/\(name)"),
+        let device = FieldText(parsing: bytes)["device"], device.hasPrefix("md-")
+      {
+        _ = try? TestSupport.run(["ip", "link", "del", device])
+      }
+    }
+    if let device = networkRecord?["device"] {
+      _ = try? TestSupport.run(["ip", "link", "del", device])
+    }
+    // There are rules even where no container ever used the default network.
+    if Files.exists(runRoot + "/firewall") {
+      for family in ["inet", "bridge"] {
+        _ = try? TestSupport.run(["nft", "delete", "table", family, table])
       }
     }
     let mounts = (Files.text("/proc/self/mountinfo") ?? "").split(separator: "\n")

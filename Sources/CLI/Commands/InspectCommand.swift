@@ -5,7 +5,7 @@ import Linux
 struct InspectCommand: Command {
   static let configuration = CommandConfiguration(
     commandName: "inspect", _superCommandName: "minidock",
-    abstract: "Show all that is known of containers, images and volumes.",
+    abstract: "Show all that is known of containers, images, volumes and networks.",
     discussion: """
       Example:
         minidock inspect brave_turing
@@ -16,16 +16,18 @@ struct InspectCommand: Command {
     name: [.customShort("f"), .long],
     help: ArgumentHelp("Print only this, as a template.", valueName: "template"))
   var format: String?
-  @Option(help: ArgumentHelp("Look only for a container, image or volume.", valueName: "kind"))
+  @Option(
+    help: ArgumentHelp("Look only for a container, image, volume or network.", valueName: "kind"))
   var type: String?
   @Flag(name: [.customShort("s"), .long], help: "Show the sizes of containers as well.")
   var size = false
   @Argument(help: ArgumentHelp("Names or ids.", valueName: "object")) var objects: [String]
 
   func execute(_ context: Context) throws(Failure) -> Int32 {
-    if let type, !["container", "image", "volume"].contains(type) {
+    if let type, !["container", "image", "volume", "network"].contains(type) {
       throw Failure(
-        .invalid, "parse", "--type=\(type)", reason: "it is not container, image or volume")
+        .invalid, "parse", "--type=\(type)", reason: "it is not container, image, volume or network"
+      )
     }
     let template = try format.map { text throws(Failure) in try Template(text) }
     let installation = try context.installation()

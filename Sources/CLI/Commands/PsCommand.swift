@@ -108,7 +108,7 @@ struct ContainerLine: ListLine {
             .joined(separator: ","))
       ),
       ("Names", .string(record.name)),
-      ("Networks", .string(record.network.name)),
+      ("Networks", .string(record.networkNames.joined(separator: ","))),
       ("Ports", .string(ports)),
       ("RunningFor", .string(Elapsed.ago(record.created))),
       ("Size", .string(size)),

@@ -26,7 +26,8 @@ struct ContainerCleanup {
 
   /// Gives back the lease and forgets the processes.
   func release(_ record: ContainerRecord) {
-    if record.network == .bridge { try? installation.networkHost().release(owner: record.id) }
+    // By its id alone: it may have been connected and disconnected while it ran.
+    if record.network.ownsNamespace { ContainerNetworks(installation).release(owner: record.id) }
     try? Files.remove(installation.runs + "/" + store.socketName(record.id))
     try? Files.remove(store.pausedPath(record.id))
     try? Files.remove(store.runFilePath(record.id))

@@ -1,5 +1,6 @@
 import Image
 import Linux
+import Net
 import Runtime
 
 /// Makes a container's record of what the user asks for and the image says; `minidock create`.
@@ -60,6 +61,7 @@ public struct ContainerCreation {
   mutating func makeRecord(_ image: ImageRecord) throws(Failure) -> ContainerRecord {
     var record = ContainerRecord()
     let config = image.config
+    try resolveNetworks()
     record.id = randomHex(bytes: 32)
     record.created = .now
     record.image = options.image
@@ -107,6 +109,33 @@ public struct ContainerCreation {
     return record
   }
 
+  // From what the user wrote to names that stay: of networks, and the id of a container.
+  private mutating func resolveNetworks() throws(Failure) {
+    switch options.network {
+    case .bridge, .none, .host: break
+    case .container(let text):
+      guard options.hostname == nil else {
+        throw Failure(
+          .invalid, "run", "--hostname=\(options.hostname ?? "")",
+          reason: "a container that shares another's network has that one's host name")
+      }
+      options.network = .container(try ContainerStore(installation).find(text).id)
+    case .user: break
+    }
+    let host = installation.networkHost()
+    for index in options.attachments.indices where options.attachments[index].network != "bridge" {
+      let network = try host.find(network: options.attachments[index].network)
+      options.attachments[index].network = network.name
+      if index == 0 { options.network = try NetworkMode(network.name) }
+    }
+    if options.attachments.contains(where: { !((try? NetworkMode($0.network))?.isManaged ?? false) }
+    ) {
+      throw Failure(
+        .invalid, "run", "--network=\(options.network.name)",
+        reason: "it cannot be written by its id")
+    }
+  }
+
   private func hostname(_ shortID: String) throws(Failure) -> String {
     if let name = options.hostname {
       guard !name.isEmpty, name.utf8.count <= 64,
@@ -118,8 +147,11 @@ public struct ContainerCreation {
       }
       return name
     }
-    guard options.network == .host else { return shortID }
-    return Files.text("/proc/sys/kernel/hostname") ?? shortID
+    switch options.network {
+    case .host: return Files.text("/proc/sys/kernel/hostname") ?? shortID
+    case .container(let id): return try ContainerStore(installation).find(id).hostname
+    default: return shortID
+    }
   }
 
   private func stopSignal(_ text: String) throws(Failure) -> String {
@@ -134,6 +166,7 @@ public struct ContainerCreation {
     record.interactive = options.interactive
     record.terminal = options.terminal
     record.network = options.network
+    record.attachments = options.attachments
     record.privileged = options.privileged
     record.readOnly = options.readOnly
     record.usesInit = options.usesInit

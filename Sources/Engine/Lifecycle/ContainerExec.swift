@@ -111,6 +111,7 @@ public struct ContainerExec {
     // Now the pid is held: is it still that process?
     guard process.isAlive else { throw notRunning(record, "exited") }
     var namespaces: Namespaces = [.mount, .uts, .ipc, .cgroup]
+    // Of a container that shares another's network its own first process is in that one.
     if record.network != .host { namespaces.insert(.network) }
     // For children only: the process itself stays where it is.
     try Namespaces.pid.join(handle)

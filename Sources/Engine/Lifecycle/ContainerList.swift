@@ -102,7 +102,7 @@ public struct ContainerList {
       return record.image == value || record.imageID.hasPrefix(value)
         || record.imageID.hasPrefix("sha256:" + value)
         || (try? Reference(value))?.familiar == (try? Reference(record.image))?.familiar
-    case "network": return record.network.name == value
+    case "network": return record.isOn(network: value)
     case "health": return (container.state.health?.status.rawValue ?? "none") == value
     case "volume": return record.mountsVolume(value)
     case "before": return record.created < (try ContainerStore(installation).find(value).created)

@@ -34,6 +34,8 @@ public struct ContainerRecord: Sendable, Equatable {
   public var terminal = false
   /// docker's `--network`. Its bridge address is given back at the end.
   public var network = NetworkMode.bridge
+  /// The networks that it is connected to whenever it runs, and what it asks for there.
+  public var attachments = [NetworkAttachment("bridge")]
   /// The ports that its image and `--expose` name and that `-p` publishes, as "80/tcp", sorted.
   public var exposed: [String] = []
   /// docker's `--privileged`; see ``RunOptions/privileged``.
@@ -109,6 +111,7 @@ public struct ContainerRecord: Sendable, Equatable {
     for (key, value) in labels { text.add("label", "\(key)=\(value)") }
     for (key, flag) in flags where flag { text.add("flag", key) }
     text.add("network", network.name)
+    for attachment in attachments { text.add("attachment", attachment.field) }
     text.add("exposed", exposed)
     text.add("stop-signal", stopSignal)
     for (key, value) in numbers where value != 0 { text.add(key, value) }
@@ -173,6 +176,9 @@ public struct ContainerRecord: Sendable, Equatable {
     usesInit = flags.contains("init")
     hasHealthTest = flags.contains("health")
     network = (try? NetworkMode(text["network"] ?? "bridge")) ?? .bridge
+    attachments = text.all("attachment").map(NetworkAttachment.init(field:))
+    // As records were written before there were other networks.
+    if attachments.isEmpty && network == .bridge { attachments = [NetworkAttachment("bridge")] }
     exposed = text.all("exposed")
     stopSignal = text["stop-signal"] ?? "SIGTERM"
     memory = text.number("memory") ?? 0

@@ -33,6 +33,7 @@ public struct ContainerRename {
       throw error
     }
     try Files.remove(installation.names + "/" + old)
+    try ContainerNetworks(installation).renameEntries(of: record)
     EventLog(installation).append([
       Event(container: record, "rename", [("oldName", "/" + old)])
     ])

@@ -62,8 +62,8 @@ struct ContainerRunner: ~Copyable {
     if !isNew { try prepareAnew() }
     let cgroup = try makeCgroup()
     // The child loads and links minidock while its plan is being made.
-    var launch = try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup)
-    let ownNetwork = options.network != .host
+    var launch = try spawn(stdio, cgroup)
+    let ownNetwork = options.network.ownsNamespace
     try launch.begin(
       try InitPlan.namespaces(SpecBuilder.namespaces(ownNetwork: ownNetwork)),
       traced: options.traced)
@@ -73,11 +73,12 @@ struct ContainerRunner: ~Copyable {
     if isNew { try createRecord() } else { try volumes.make() }
     try volumes.fill(from: image)
     trace.mark("record")
-    let bridge = try reserveAddress()
-    try reservePorts(hasIPv6: false)
+    let reserved = try reserveAddresses()
+    let published = ContainerNetworks.published(reserved)
+    try reservePorts(hasIPv6: published?.address6 != nil)
     trace.mark("address")
-    try ContainerFiles(bundle: bundle, options: options, hostname: record.hostname)
-      .write(address: lease?.address, gateway: lease?.gateway)
+    try ContainerFiles(installation, bundle: bundle, options: options, hostname: record.hostname)
+      .write(reserved.map(\.endpoint))
     let spec = try SpecBuilder(
       options: options, record: record, bundle: bundle, ownNetwork: ownNetwork,
       volumes: installation.volumes
@@ -88,8 +89,8 @@ struct ContainerRunner: ~Copyable {
     try launch.waitForNamespaces()
     trace.mark("wait for namespaces")
     do throws(Failure) {
-      try connect(pid: launch.child.pid, bridge)
-      try publishPorts(lease?.address)
+      try connect(pid: launch.child.pid, reserved)
+      try publishPorts(published?.address)
     } catch {
       // A child that has ended meanwhile had a reason of its own, which says more.
       throw launch.failureOfChild() ?? error
@@ -125,7 +126,7 @@ struct ContainerRunner: ~Copyable {
     record.cgroupPath = installation.cgroupParent(options.cgroupParent) + "/" + record.id
     resources = options.resources
     let devices = try SpecBuilder(
-      options: options, record: record, bundle: bundle, ownNetwork: options.network != .host
+      options: options, record: record, bundle: bundle, ownNetwork: options.network.ownsNamespace
     ).deviceRules()
     resources.devices = devices
     let made = try Cgroup.create(
@@ -162,24 +163,26 @@ struct ContainerRunner: ~Copyable {
     try? Files.remove(store.pausedPath(record.id))
   }
 
-  private mutating func reserveAddress() throws(Failure) -> BridgeNetwork? {
-    guard options.network == .bridge else { return nil }
-    let host = installation.networkHost()
-    let store = store
-    // The packet rules are looked at when the container is added to them.
-    let bridge = try host.ensureBridge(
-      checksRules: false, isAlive: { store.mayBeAlive($0) },
-      report: { Console.error("minidock: \($0)") })
-    let lease = try host.lease(owner: record.id, on: bridge) { store.mayBeAlive($0) }
-    run.address = lease.address.description
-    run.gateway = lease.gateway.description
-    run.prefixLength = lease.prefixLength
-    run.macAddress = lease.mac.description
-    self.lease = lease
-    return bridge
+  private mutating func reserveAddresses() throws(Failure) -> [ContainerNetworks.Reserved] {
+    guard !record.attachments.isEmpty else { return [] }
+    let reserved = try ContainerNetworks(installation).reserve(
+      record.attachments, owner: record.id)
+    run.endpoints = reserved.map { EndpointState($0.endpoint, networkID: $0.networkID) }
+    run.takeFirst()
+    return reserved
   }
 
-  private var lease: Lease?
+  // A container that shares another's network is born there; this process, which has one thread, is
+  // back home when the child exists.
+  private func spawn(_ stdio: [Int32], _ cgroup: Cgroup) throws(Failure) -> ContainerLaunch {
+    guard case .container(let id) = options.network else {
+      return try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup)
+    }
+    let namespace = try ContainerNetworks(installation).namespace(ofContainer: id)
+    return try NetworkNamespace.inside(namespace.raw) { () throws(Failure) in
+      try ContainerLaunch.spawn(stdio: stdio, cgroup: cgroup)
+    }
+  }
 
   private func plan(for spec: Spec, _ cgroup: Cgroup) throws(Failure) -> InitPlan {
     let filter = try SeccompFilter(options: options, installation: installation)
@@ -208,26 +211,22 @@ struct ContainerRunner: ~Copyable {
         target: bundle + "/rootfs", volatile: record.autoRemove))
   }
 
-  private func connect(pid: Int32, _ bridge: BridgeNetwork?) throws(Failure) {
-    guard options.network != .host else { return }
-    let host = installation.networkHost()
+  private func connect(
+    pid: Int32, _ reserved: [ContainerNetworks.Reserved]
+  ) throws(Failure) {
+    guard options.network.ownsNamespace else { return }
     let namespace = try Descriptor.open("/proc/\(pid)/ns/net", .read)
-    guard let bridge, let lease else {
+    guard !reserved.isEmpty else {
       var socket = try NetlinkSocket.open(inNamespaceOf: namespace.raw)
-      return try host.loopbackUp(netlink: &socket)
+      return try installation.networkHost().loopbackUp(netlink: &socket)
     }
-    try host.attach(owner: record.id, netns: namespace.raw, to: bridge, lease: lease)
-    try host.configure(netns: namespace.raw, lease: lease)
-    let store = store
-    let repair = try host.firewall.add(
-      FirewallEndpoint(
-        owner: record.id, link: NetworkHost.hostLinkName(owner: record.id), bridge: bridge.device,
-        mac: lease.mac, address: lease.address)
-    ) { store.mayBeAlive($0) }
-    if let notice = repair.notice { Console.error("minidock: \(notice)") }
+    let networks = ContainerNetworks(installation)
+    try networks.attach(reserved, owner: record.id, netns: namespace.raw)
+    try networks.enterNames(reserved, of: record)
   }
 
   private func serveNames(pid: Int32) throws(Failure) -> NameServerSockets? {
+    guard record.attachments.contains(where: { $0.network != "bridge" }) else { return nil }
     guard !installation.nameBook.networks(of: record.id).isEmpty else { return nil }
     let namespace = try Descriptor.open("/proc/\(pid)/ns/net", .read)
     return try NameServerSockets.open(inNamespaceOf: namespace.raw)
@@ -265,9 +264,7 @@ struct ContainerRunner: ~Copyable {
     defer { store.withdraw(record.id) }
     if isRestart {
       // Its monitor lives and decides what comes next: the run file has to go on naming it.
-      if options.network == .bridge {
-        try? installation.networkHost().release(owner: record.id)
-      }
+      if options.network.isManaged { ContainerNetworks(installation).release(owner: record.id) }
       return
     }
     guard Files.exists(bundle + "/record") else { return }

@@ -57,6 +57,8 @@ public struct ContainerState: Sendable, Equatable {
   public var prefixLength: Int?
   /// The address of its eth0 link; nil like ``address``.
   public var macAddress: String?
+  /// What it has on each of its networks while it runs, in the order of its links.
+  public var endpoints: [EndpointState] = []
   /// The host's ports that lead to it while it runs.
   public var ports: [PublishedPort] = []
 
@@ -91,12 +93,22 @@ struct RunFile: Equatable {
   var gateway: String?
   var prefixLength: Int?
   var macAddress: String?
+  var endpoints: [EndpointState] = []
   var ports: [PublishedPort] = []
   var cgroupPath = ""
   /// Whether it has ended and the monitor waits before it starts it again.
   var isRestarting = false
 
   init() {}
+
+  /// Takes the first connection's addresses as the container's own.
+  mutating func takeFirst() {
+    let first = endpoints.first
+    address = first?.address
+    gateway = first?.gateway
+    prefixLength = first?.prefixLength
+    macAddress = first?.macAddress
+  }
 
   /// Whether the container's first process runs; `boot` is the machine's present one.
   func isRunning(boot: String) -> Bool {
@@ -119,6 +131,7 @@ struct RunFile: Equatable {
     gateway = text["gateway"]
     prefixLength = text.number("prefix-length")
     macAddress = text["mac"]
+    endpoints = text.all("endpoint").compactMap(EndpointState.init(field:))
     ports = text.all("port").compactMap(PublishedPort.init(field:))
     cgroupPath = text["cgroup"] ?? ""
     isRestarting = text["restarting"] == "1"
@@ -135,6 +148,7 @@ struct RunFile: Equatable {
     text.add("gateway", gateway)
     text.add("prefix-length", prefixLength.map { String($0) })
     text.add("mac", macAddress)
+    for endpoint in endpoints { text.add("endpoint", endpoint.field) }
     text.add("port", ports.map(\.field))
     text.add("cgroup", cgroupPath)
     if isRestarting { text.add("restarting", "1") }

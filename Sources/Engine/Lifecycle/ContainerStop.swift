@@ -123,8 +123,8 @@ public struct ContainerStop {
     return number
   }
 
-  // Tells a monitor that waits to start its container again.
-  private func wake(_ record: ContainerRecord) {
+  // Tells a monitor that waits to start its container again, or whose container has been connected.
+  func wake(_ record: ContainerRecord) {
     guard
       let socket = try? MessageSocket.connect(
         directory: installation.runs, name: store.socketName(record.id))

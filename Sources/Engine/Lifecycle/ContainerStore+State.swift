@@ -59,6 +59,7 @@ extension ContainerStore {
     state.gateway = run.gateway
     state.prefixLength = run.prefixLength
     state.macAddress = run.macAddress
+    state.endpoints = run.endpoints
     state.ports = run.ports
   }
 

@@ -28,10 +28,7 @@ extension ContainerRunner {
 extension NetworkMode {
   /// Whether a container's ports can be published: it has an address of its own.
   var publishesPorts: Bool {
-    switch self {
-    case .none, .host: false
-    default: true
-    }
+    isManaged
   }
 }
 

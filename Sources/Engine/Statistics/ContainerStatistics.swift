@@ -121,7 +121,7 @@ public struct ContainerStatistics: Sendable {
     usage.group = group.statistics()
     let host = UInt64(SystemLimits.memory)
     usage.memoryLimit = min(usage.group.memoryLimit ?? host, host)
-    if container.record.network == .bridge {
+    if container.record.network.ownsNamespace {
       let bytes = (try? Files.read("/proc/\(process.pid)/net/dev")) ?? nil
       (usage.received, usage.sent) = NetworkCounters.total(bytes ?? [])
     }

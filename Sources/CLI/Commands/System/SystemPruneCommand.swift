@@ -5,13 +5,13 @@ import Linux
 struct SystemPruneCommand: Command {
   static let configuration = CommandConfiguration(
     commandName: "prune", _superCommandName: "minidock system",
-    abstract: "Remove what nobody uses: containers, images, volumes.",
+    abstract: "Remove what nobody uses: containers, networks, images, volumes.",
     discussion: """
       Example:
         minidock system prune
         minidock system prune -af --volumes
 
-      Stopped containers and images without a name are removed; with -a every image that no container is \
+      Stopped containers, networks that no container has and images without a name are removed; with -a every image that no container is \
       made of, with --volumes anonymous volumes that no container has.
       """)
 
@@ -33,6 +33,7 @@ struct SystemPruneCommand: Command {
     let (ids, written) = try ContainerPrune(installation).prune(selection) { line.show($0, $1) }
     line.clear()
     PruneReport.printList("Deleted Containers", ids)
+    PruneReport.printList("Deleted Networks", try NetworkStore(installation).prune(selection))
     var total = written
     if volumes {
       let line = PruneProgress("volumes")
@@ -55,6 +56,7 @@ struct SystemPruneCommand: Command {
 
   private var warning: String {
     var lines = ["WARNING! This will remove:", "  - all stopped containers"]
+    lines.append("  - all networks not used by at least one container")
     if volumes { lines.append("  - all anonymous volumes not used by at least one container") }
     lines.append(
       all
