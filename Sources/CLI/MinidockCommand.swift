@@ -23,7 +23,7 @@ struct MinidockCommand: ParsableCommand {
       ExportCommand.self, CommitCommand.self, ImagesCommand.self, ImportCommand.self,
       InspectCommand.self, LoadCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
       StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
-      PushCommand.self, LoginCommand.self, LogoutCommand.self,
+      PullCommand.self, PushCommand.self, LoginCommand.self, LogoutCommand.self,
       SearchCommand.self,
       OCICommand.self,
     ] + groups)
@@ -76,6 +76,7 @@ struct MinidockCommand: ParsableCommand {
     case "top": TopCommand.self
     case "explain": ExplainCommand.self
     case "port": PortCommand.self
+    case "pull": PullCommand.self
     case "push": PushCommand.self
     case "login": LoginCommand.self
     case "logout": LogoutCommand.self
