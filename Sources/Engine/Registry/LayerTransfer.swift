@@ -134,7 +134,7 @@ struct LayerTransfer {
       let isDone: Bool
       do throws(Failure) { isDone = try ingest.advance(wait: false) } catch {
         let cause = cause(of: error, running[place].number, &connection)
-        guard cause.code == .corrupt, connection.hasMirrors, !running[place].isSecondAttempt else {
+        guard cause.code != .system, connection.hasMirrors, !running[place].isSecondAttempt else {
           throw cause
         }
         // A mirror may be stale or damaged: the registry itself has the last word.

@@ -135,7 +135,8 @@ struct PullTests {
     let always = try fixture.remote(
       "run", "--rm", "--network", "none", "--pull", "always", name, "cat", "/greeting")
     #expect(always.output == "hello\n" && always.errors.contains("up to date"))
-    let created = try fixture.remote("create", "--pull", "always", "--network", "none", name)
+    let created = try fixture.remote(
+      "create", "--pull", "always", "--network", "none", name, "true")
     expectSuccess(created)
     #expect(created.output.lines.count == 1)
     let absent = try fixture.remote("run", "--rm", "\(server.host)/none:1", "true")
