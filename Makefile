@@ -78,6 +78,7 @@ docs: build ## Write the command reference and the list of security tests
 
 install: build images ## Install program, images, service and completions under PREFIX
 	install -Dm755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/minidock
+	install -Dm755 $(BINARY)-registry $(DESTDIR)$(PREFIX)/libexec/minidock/minidock-registry
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/minidock/images $(IMAGES)/busybox.tar $(IMAGES)/busybox.conf
 	mkdir -p $(DESTDIR)$(UNITS)
 	sed 's|@BINDIR@|$(PREFIX)/bin|' contrib/minidock.service > $(DESTDIR)$(UNITS)/minidock.service
@@ -89,10 +90,11 @@ install: build images ## Install program, images, service and completions under 
 	$(BINARY) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/minidock.fish
 
 uninstall: ## Remove what make install has installed; containers and images stay
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/minidock share/minidock/images/busybox.tar \
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/minidock libexec/minidock/minidock-registry share/minidock/images/busybox.tar \
 	  share/minidock/images/busybox.conf share/bash-completion/completions/minidock \
 	  share/zsh/site-functions/_minidock share/fish/vendor_completions.d/minidock.fish) \
 	  $(DESTDIR)$(UNITS)/minidock.service
+	@rmdir $(DESTDIR)$(PREFIX)/libexec/minidock 2>/dev/null || true
 	@cd $(DESTDIR)$(PREFIX)/share 2>/dev/null && rmdir minidock/images minidock 2>/dev/null || true
 
 clean: ## Remove what was built

@@ -24,7 +24,7 @@ struct MinidockCommand: ParsableCommand {
       InspectCommand.self, LoadCommand.self, SaveCommand.self,
       TagCommand.self, HistoryCommand.self, RmiCommand.self, InfoCommand.self, VersionCommand.self,
       StatsCommand.self, TopCommand.self, ExplainCommand.self, PortCommand.self,
-      PushCommand.self, LoginCommand.self, LogoutCommand.self,
+      PullCommand.self, PushCommand.self, LoginCommand.self, LogoutCommand.self,
       SearchCommand.self,
       OCICommand.self,
     ] + groups)
@@ -80,6 +80,7 @@ struct MinidockCommand: ParsableCommand {
     case "top": TopCommand.self
     case "explain": ExplainCommand.self
     case "port": PortCommand.self
+    case "pull": PullCommand.self
     case "push": PushCommand.self
     case "login": LoginCommand.self
     case "logout": LogoutCommand.self

@@ -1,21 +1,25 @@
 import Image
 import Linux
 
-/// Finds the image of a run: in the store, else among the bundled ones.
+/// Finds the image of a run: in the store, else among the bundled ones, else at its registry.
 public struct ImageResolution {
   let installation: Installation
   /// Folders with NAME.tar (or NAME.tar.gz …) and NAME.conf beside it.
   let bundleFolders: [String]
   /// Called with one line for the user when something else than the store was used.
   let notice: (String) -> Void
+  /// Brings an image from its registry, for a platform or this machine's; tells the user about it.
+  let pull: (Reference, String?) throws(Failure) -> ImageRecord
 
   /// - Parameter bundleFolders: where the bundled images are.
   public init(
-    installation: Installation, bundleFolders: [String], notice: @escaping (String) -> Void
+    installation: Installation, bundleFolders: [String], notice: @escaping (String) -> Void,
+    pull: @escaping (Reference, String?) throws(Failure) -> ImageRecord
   ) {
     self.installation = installation
     self.bundleFolders = bundleFolders
     self.notice = notice
+    self.pull = pull
   }
 
   /// The folders of bundled images beside a program: `MINIDOCK_IMAGES`, or share/minidock/images of the
@@ -30,27 +34,36 @@ public struct ImageResolution {
   /// The image with a name, id or digest.
   ///
   /// - Throws: ``Failure/Code/notFound`` with what to do, ``Failure/Code/unsupported`` for another
-  ///   platform or a pull.
+  ///   platform, the failure of a pull.
   public func find(
-    _ text: String, pull: PullPolicy, platform: String?
+    _ text: String, pull policy: PullPolicy, platform: String?
   ) throws(Failure) -> ImageRecord {
     let store = try installation.imageStore()
-    if pull == .always {
-      throw Failure(
-        .unsupported, "pull image", text, reason: "registries are not supported yet",
-        remedy: "import a root file system with minidock import, and run without --pull=always")
+    if policy == .always, let name = try? Reference(text) {
+      let image = try pull(name, platform)
+      try checkPlatform(of: image, text, platform)
+      return image
     }
     if let image = try store.find(text) {
+      // As with docker, a platform that the image here is not for is one to pull.
+      if policy == .never || isFor(platform, image) || (try? Reference(text)) == nil {
+        try checkPlatform(of: image, text, platform)
+        return image
+      }
+    } else if policy != .never, let image = try importBundled(text, into: store) {
       try checkPlatform(of: image, text, platform)
       return image
     }
-    if pull != .never, let image = try importBundled(text, into: store) {
-      try checkPlatform(of: image, text, platform)
-      return image
+    guard policy != .never, let name = try? Reference(text) else {
+      throw Failure(
+        .notFound, "find image", text, reason: "no such image in the store",
+        remedy: "pull one, or import one with minidock import FILE \(text); "
+          + "minidock images lists what there is")
     }
-    throw Failure(
-      .notFound, "find image", text, reason: "no such image in the store",
-      remedy: "import one with minidock import FILE \(text); minidock images lists what there is")
+    notice("\(name.familiar) is not in the store: pulling it from \(name.domain)")
+    let image = try pull(name, platform)
+    try checkPlatform(of: image, text, platform)
+    return image
   }
 
   private func importBundled(
@@ -79,20 +92,21 @@ public struct ImageResolution {
     return nil
   }
 
+  private func isFor(_ platform: String?, _ image: ImageRecord) -> Bool {
+    guard let platform else { return true }
+    let parts = platform.split(separator: "/").map(String.init)
+    return parts.count == 1
+      ? parts[0] == image.os || parts[0] == image.architecture
+      : parts.count >= 2 && parts[0] == image.os && parts[1] == image.architecture
+  }
+
   private func checkPlatform(
     of image: ImageRecord, _ text: String, _ platform: String?
   ) throws(Failure) {
     let own = "\(image.os)/\(image.architecture)"
-    if let platform {
-      let parts = platform.split(separator: "/").map(String.init)
-      let isMatch =
-        parts.count == 1
-        ? parts[0] == image.os || parts[0] == image.architecture
-        : parts.count >= 2 && parts[0] == image.os && parts[1] == image.architecture
-      guard isMatch else {
-        throw Failure(
-          .notFound, "find image", text, reason: "it is for \(own), not for \(platform)")
-      }
+    guard isFor(platform, image) else {
+      throw Failure(
+        .notFound, "find image", text, reason: "it is for \(own), not for \(platform ?? own)")
     }
     if image.architecture != HostPlatform.architecture && !HostPlatform.emulates(image.architecture)
     {

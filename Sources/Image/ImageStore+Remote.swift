@@ -14,26 +14,48 @@ extension ImageStore {
     remotePath + namePath(name).dropFirst((root + "/names").count)
   }
 
-  /// Notes that `name` led to `digest` at its registry, which means `manifest` here. Notes of names that
-  /// lead nowhere any more are dropped on the way.
+  /// Notes that `name`, by tag or digest, led to `digest` at its registry, which means `manifest` here. Notes
+  /// that are of no use any more are dropped on the way.
   public func remember(_ name: Reference, digest: Digest, manifest: Digest) throws(Failure) {
     try Files.makeDirectories(remotePath, mode: 0o700)
-    for file in try Files.list(remotePath) where SymbolicLinks.read("\(root)/names/\(file)") == nil
-    {
-      try Files.remove("\(remotePath)/\(file)")
-    }
     try Files.replaceLink(
       remotePath(name), target: "\(digest.hex).\(manifest.hex)",
       through: unusedPath() + ".tmp")
+    var live: Set<Digest>?
+    for file in try Files.list(remotePath) {
+      let path = "\(remotePath)/\(file)"
+      if SymbolicLinks.read("\(root)/names/\(file)") != nil { continue }
+      // Names by digest are nobody's links: they live as long as their image.
+      let manifests: Set<Digest>
+      if let live { manifests = live } else { manifests = Set(try list().map(\.manifest)) }
+      live = manifests
+      if file.contains("@"), let note = note(path), manifests.contains(note.manifest) { continue }
+      try Files.remove(path)
+    }
   }
+
+  private func note(_ path: String) -> (digest: Digest, manifest: Digest)? {
+    guard let text = SymbolicLinks.read(path), text.utf8.count == 129,
+      let digest = Digest(hexDigits: text.utf8.prefix(64)),
+      let manifest = Digest(hexDigits: text.utf8.suffix(64))
+    else { return nil }
+    return (digest, manifest)
+  }
+
+  /// The image that a name by tag leads to, or that a name by digest was pulled as.
+  public func image(pulledAs name: Reference) throws(Failure) -> ImageRecord? {
+    guard let digest = name.digest else { return try find(name.canonical) }
+    let manifest = note(remotePath(name))?.manifest ?? digest
+    return try list().first { $0.manifest == manifest }
+  }
+
+  /// Whether a blob is in the store.
+  public func hasBlob(_ digest: Digest) -> Bool { Files.exists(blobPath(digest)) }
 
   /// The digest that a name had at its registry when it was last pulled or pushed, as long as it still
   /// leads to what came of it; nil when that is not known.
   public func remoteDigest(of name: Reference) -> Digest? {
-    guard let text = SymbolicLinks.read(remotePath(name)), text.utf8.count == 129,
-      let digest = Digest(hexDigits: text.utf8.prefix(64)),
-      let manifest = Digest(hexDigits: text.utf8.suffix(64)),
-      target(of: name)?.manifest == manifest
+    guard let (digest, manifest) = note(remotePath(name)), target(of: name)?.manifest == manifest
     else { return nil }
     return digest
   }

@@ -26,7 +26,7 @@ public struct RegistryService: ~Copyable {
         answers.send(number, .failed(error))
         return 1
       }
-      answers.send(number, .opened)
+      answers.send(number, .opened(hasMirrors: calls.session.endpoints.count > 1))
       while let message = try channel.receive(limit: MessageSocket.capacity) {
         let (number, request) = try RegistryRequest.parse(message.bytes)
         calls.start(number, request, message.descriptors)

@@ -37,7 +37,9 @@ struct WebAddress: Sendable, Equatable, CustomStringConvertible {
 
   /// Where a Location header leads from here.
   func following(_ location: String) -> WebAddress? {
-    if location.hasPrefix("//") { return WebAddress((origin.isSecure ? "https:" : "http:") + location) }
+    if location.hasPrefix("//") {
+      return WebAddress((origin.isSecure ? "https:" : "http:") + location)
+    }
     if location.hasPrefix("/") {
       return WebAddress("\(origin)" + location)
     }
@@ -77,7 +79,9 @@ struct WebAddress: Sendable, Equatable, CustomStringConvertible {
 extension WebAddress.Origin: CustomStringConvertible {
   /// Parses "host", "host:port", "[::1]:port".
   init?(authority: String, isSecure: Bool) {
-    guard !authority.isEmpty, !authority.contains("@"), !authority.contains("\\") else { return nil }
+    guard !authority.isEmpty, authority.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != 0x2f }),
+      !authority.contains("@"), !authority.contains("\\")
+    else { return nil }
     var host = authority[...]
     var port: Int? = isSecure ? 443 : 80
     if authority.hasPrefix("[") {
@@ -101,10 +105,14 @@ extension WebAddress.Origin: CustomStringConvertible {
   }
 
   /// Addresses that only the machine itself, or its link, should answer at.
-  var isLocal: Bool { isLoopback || isAddress(in: "169.254.") || host.hasPrefix("fe80:") || host == "::" || host == "0.0.0.0" }
+  var isLocal: Bool {
+    isLoopback || isAddress(in: "169.254.") || host.hasPrefix("fe80:") || host == "::"
+      || host == "0.0.0.0"
+  }
 
   private func isAddress(in prefix: String) -> Bool {
-    host.hasPrefix(prefix) && host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
+    host.hasPrefix(prefix)
+      && host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
   }
 
   /// "host" or "host:port", as in a name or a Host header.

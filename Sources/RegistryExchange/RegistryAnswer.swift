@@ -2,8 +2,8 @@ import Linux
 
 /// What `minidock-registry` answers; ``RegistryRequest`` draws the exchange.
 public enum RegistryAnswer: Sendable, Equatable {
-  /// The helper is ready.
-  case opened
+  /// The helper is ready; `hasMirrors` when it may take bytes from elsewhere than the registry.
+  case opened(hasMirrors: Bool)
   /// What a tag or digest leads to: media type and digest as the registry names them, and the size.
   case document(mediaType: String, digest: String, size: Int64)
   /// Bytes sent so far of an upload.
@@ -34,7 +34,9 @@ extension RegistryAnswer {
     var writer = WireWriter()
     writer.put(number)
     switch self {
-    case .opened: writer.put(UInt8(0))
+    case .opened(let hasMirrors):
+      writer.put(UInt8(0))
+      writer.put(hasMirrors)
     case .document(let mediaType, let digest, let size):
       writer.put(UInt8(1))
       writer.put(mediaType)
@@ -67,7 +69,7 @@ extension RegistryAnswer {
     let number: UInt32 = try reader.get()
     let answer: RegistryAnswer
     switch try reader.get(UInt8.self) {
-    case 0: answer = .opened
+    case 0: answer = .opened(hasMirrors: try reader.getBool())
     case 1:
       answer = .document(
         mediaType: try reader.getString(), digest: try reader.getString(), size: try reader.get())

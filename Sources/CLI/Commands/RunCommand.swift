@@ -43,7 +43,17 @@ struct RunCommand: Command {
   static func images(_ installation: Installation) -> ImageResolution {
     ImageResolution(
       installation: installation, bundleFolders: ImageResolution.standardFolders(),
-      notice: { Console.error("minidock: \($0)") })
+      notice: { Console.error("minidock: \($0)") },
+      pull: { (name, platform) throws(Failure) in
+        // Standard output is the container's: everything about the pull goes to standard error.
+        let screen = TransferScreen(isQuiet: false)
+        defer { screen.finish() }
+        let outcome = try ImagePull(installation, platform: platform, progress: screen.update)
+          .pull(name)
+        screen.finish()
+        for line in PullCommand.status(outcome) { Console.error(line) }
+        return outcome.image
+      })
   }
 
   // Reached only with words that ArgumentParser accepts and RunWords does not: there are none.

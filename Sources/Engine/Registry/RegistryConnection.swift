@@ -10,6 +10,8 @@ public struct RegistryConnection: ~Copyable {
   private let child: Child
   private var lastNumber: UInt32 = 0
   private var waiting: [(number: UInt32, answer: RegistryAnswer)] = []
+  /// Whether bytes may come from elsewhere than the registry itself.
+  public private(set) var hasMirrors = false
   /// The registry that it speaks to.
   public let domain: String
 
@@ -27,7 +29,10 @@ public struct RegistryConnection: ~Copyable {
     _ = consume far
     var connection = RegistryConnection(near, child, domain)
     let number = try connection.send(.open(domain: domain, purpose: purpose))
-    guard case .opened = try connection.answer(to: number) else { throw RegistryRequest.nonsense }
+    guard case .opened(let hasMirrors) = try connection.answer(to: number) else {
+      throw RegistryRequest.nonsense
+    }
+    connection.hasMirrors = hasMirrors
     return connection
   }
 
