@@ -224,6 +224,11 @@ enum HostRules {
   private static var postrouting: [NftRule] {
     let outward: [NftExpression] = [output, .lookup("bridges", not: true), .masquerade]
     let inward: [NftExpression] = [output, .lookup("bridges"), .masquerade]
+    // Where br_netfilter is loaded, packets to a published port of the own network stay frames of the
+    // bridge, and have no incoming link here.
+    let bridged: [NftExpression] = [
+      input, .compare(NFT_CMP_EQ, NftElement.interface("")), output, .lookup("bridges"),
+    ]
     let loopback6 = [UInt8](repeating: 0, count: 15) + [1]
     return rules(
       "postrouting",
@@ -231,6 +236,14 @@ enum HostRules {
         ("out as the host", isIPv4 + [source4, .lookup("subnets4")] + outward),
         ("out as the host", isIPv6 + [source6, .lookup("subnets6")] + outward),
         ("published port of the own network", withinBridge + isPublished + [.masquerade]),
+        (
+          "published port of the own network, bridged",
+          bridged + isIPv4 + [source4, .lookup("subnets4")] + isPublished + [.masquerade]
+        ),
+        (
+          "published port of the own network, bridged",
+          bridged + isIPv6 + [source6, .lookup("subnets6")] + isPublished + [.masquerade]
+        ),
         (
           "from the host's loopback",
           isIPv4 + [.network(12, 1), .compare(NFT_CMP_EQ, [127])] + inward
