@@ -7,7 +7,8 @@ import RegistryClient
 ThisProcess.handle(Signal.pipe, ignoring: true)
 let words = CommandLine.arguments
 guard words.count == 2, let parent = Int32(words[1]), (try? FileKind.of(3)) == .socket else {
-  Console.error("minidock-registry: this program is started by minidock pull, push, login and search")
+  Console.error(
+    "minidock-registry: this program is started by minidock pull, push, login and search")
   exitProcess(2)
 }
 guard (try? Confinement.dieWithParent(parent)) != nil else { exitProcess(1) }

@@ -36,7 +36,8 @@ struct BlobDownload: Sendable {
   func run() async throws {
     let place = Place()
     try await session.onEndpoints(skippingMirrors: skipsMirrors) { endpoint in
-      try await session.retrying("pull blob", digest, hasProgressed: { place.hasMoved() }) { watch in
+      try await session.retrying("pull blob", digest, hasProgressed: { place.hasMoved() }) {
+        watch in
         if place.value < size || size == 0 { try await stream(endpoint, place, watch) }
       }
     }

@@ -73,7 +73,8 @@ struct BlobUpload: Sendable {
     return try await session.retrying("push blob", digest) { watch in
       let answer: EndpointSession.Answer
       do { answer = try await session.origin.send(sent, watch) } catch let failure as RequestFailure
-      where failure.status == 401 || failure.status == 403 { return false }
+        where failure.status == 401 || failure.status == 403
+      { return false }
       if answer.response.status == .created { return true }
       // A session was opened instead; it is given up, as one is opened for each attempt to send.
       if answer.response.status == .accepted, let place = location(answer) {

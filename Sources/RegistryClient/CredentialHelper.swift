@@ -59,7 +59,8 @@ struct CredentialHelper {
 
   // What it printed may hold a secret only when it succeeded.
   private func failed(_ verb: String, _ outcome: ProgramCall.Outcome) -> Failure {
-    let text = String(decoding: outcome.output.prefix(200), as: UTF8.self)
+    let text =
+      String(decoding: outcome.output.prefix(200), as: UTF8.self)
       .split(separator: "\n").first.map(String.init) ?? ""
     return Failure(
       .refused, "\(verb) credentials by", program,

@@ -44,7 +44,9 @@ struct RequestFailure: Error, Sendable {
     case let error as NIOSSLError:
       (reason, speaksPlain) = RequestFailure.reason(error)
       code = .refused
-      remedy = speaksPlain ? "a registry without TLS needs insecure = true in config.toml" : RequestFailure.tlsRemedy
+      remedy =
+        speaksPlain
+        ? "a registry without TLS needs insecure = true in config.toml" : RequestFailure.tlsRemedy
     case let error as BoringSSLError:
       reason = "the encrypted connection to \(host) failed: \(error)".cleaned
       isTransient = true
@@ -52,7 +54,8 @@ struct RequestFailure: Error, Sendable {
       reason = "the certificate of \(host) is not for this host name: \(error)".cleaned
       code = .refused
       remedy = RequestFailure.tlsRemedy
-    case let error as HTTPClientError where error == .connectTimeout || error == .tlsHandshakeTimeout:
+    case let error as HTTPClientError
+    where error == .connectTimeout || error == .tlsHandshakeTimeout:
       reason = "\(host) does not answer"
       isTransient = true
     case let error as HTTPClientError:

@@ -60,7 +60,8 @@ struct TokenRequest: Sendable {
       || (labels.count == 2 && labels[1].count == 2
         && ["co", "com", "org", "net", "gov", "ac", "edu", "or", "ne"].contains(String(labels[0])))
     let domain = isShared ? registry : parent
-    return !isNumber && !registry.contains(":") && (realm == domain || realm.hasSuffix("." + domain))
+    return !isNumber && !registry.contains(":")
+      && (realm == domain || realm.hasSuffix("." + domain))
   }
 
   /// Asks for the token.
@@ -70,7 +71,8 @@ struct TokenRequest: Sendable {
     var request = WebRequest(method: .GET, address: realm)
     let service = challenge.parameters["service"]
     if let token = credentials?.identityToken, !token.isEmpty {
-      var form = "grant_type=refresh_token&client_id=minidock&refresh_token="
+      var form =
+        "grant_type=refresh_token&client_id=minidock&refresh_token="
         + WebAddress.escaped(token)
       if let service { form += "&service=" + WebAddress.escaped(service) }
       form += "&scope=" + WebAddress.escaped(scopes.joined(separator: " "))

@@ -19,13 +19,16 @@ import Testing
   }
 
   @Test func severalChallengesInOneHeaderAreToldApart() {
-    let list = AuthChallenge.parse(#"Negotiate a87421==, Basic realm="x y", Bearer realm=z , q = "1\"2""#)
+    let list = AuthChallenge.parse(
+      #"Negotiate a87421==, Basic realm="x y", Bearer realm=z , q = "1\"2""#)
     #expect(list.map(\.scheme) == ["negotiate", "basic", "bearer"])
     #expect(list[1].parameters == ["realm": "x y"])
     #expect(list[2].parameters == ["realm": "z", "q": "1\"2"])
   }
 
-  @Test(arguments: ["", "=", ",,,", "\"", "Bearer", "Bearer realm", "Bearer realm=\"", "Bearer =x", "\u{1}"])
+  @Test(arguments: [
+    "", "=", ",,,", "\"", "Bearer", "Bearer realm", "Bearer realm=\"", "Bearer =x", "\u{1}",
+  ])
   func oddHeadersEndWithoutHarm(_ header: String) {
     #expect(AuthChallenge.parse(header).count <= 1)
   }
