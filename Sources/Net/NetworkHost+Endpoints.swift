@@ -3,8 +3,11 @@ import Linux
 
 /// What of a network a container asks for; nil of all leaves the choice to minidock.
 public struct LeaseRequest: Sendable, Equatable {
+  /// An address of the subnet.
   public var address: IPv4Address?
+  /// An address of the IPv6 subnet.
   public var address6: IPv6Address?
+  /// The Ethernet address.
   public var mac: MACAddress?
 
   /// Nothing in particular.
@@ -13,7 +16,9 @@ public struct LeaseRequest: Sendable, Equatable {
 
 /// One link of a container: where it leads, what it has, and its name inside.
 public struct Endpoint: Sendable, Equatable {
+  /// Where it leads.
   public let network: BridgeNetwork
+  /// The addresses that it has.
   public let lease: Lease
   /// "eth0", "eth1", …
   public let link: String

@@ -22,6 +22,7 @@ public struct NetworkRecord: Sendable, Equatable {
   public var id: String
   /// By the host's clock.
   public var created: Timestamp
+  /// How its containers are connected.
   public var driver: Driver
   /// nil of `host`, `none`, and a `bridge` that was never used.
   public var subnet: Subnet?
@@ -31,6 +32,7 @@ public struct NetworkRecord: Sendable, Equatable {
   public var range: Subnet?
   /// nil of a network without IPv6.
   public var subnet6: Subnet6?
+  /// The default route by IPv6; nil without IPv6.
   public var gateway6: IPv6Address?
   /// Whether there is no way out of it.
   public var isInternal = false

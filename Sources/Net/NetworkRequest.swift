@@ -4,6 +4,7 @@ import Linux
 public struct NetworkRequest: Sendable {
   /// The network's name.
   public var name: String
+  /// `--driver`, as it was written.
   public var driver = "bridge"
   /// `--subnet`, at most one of IPv4 and one of IPv6.
   public var subnets: [String] = []
@@ -13,9 +14,11 @@ public struct NetworkRequest: Sendable {
   public var ranges: [String] = []
   /// `--ipv6`: a private subnet is chosen when none is given.
   public var usesIPv6 = false
+  /// `--internal`: no way out.
   public var isInternal = false
   /// `--opt`.
   public var options: [(key: String, value: String)] = []
+  /// `--label`.
   public var labels: [(key: String, value: String)] = []
 
   /// A bridge network.

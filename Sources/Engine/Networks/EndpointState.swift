@@ -19,7 +19,9 @@ public struct EndpointState: Sendable, Equatable {
   public var macAddress: String
   /// nil on a network without IPv6.
   public var address6: String?
+  /// Bits of `address6` that number the network; 0 without IPv6.
   public var prefixLength6: Int
+  /// The default route by IPv6; nil without.
   public var gateway6: String?
 
   init(_ endpoint: Endpoint, networkID: String) {

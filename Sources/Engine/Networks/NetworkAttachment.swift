@@ -102,9 +102,13 @@ public struct NetworkAttachment: Sendable, Equatable {
 public struct NetworkWords: Sendable {
   /// `--network`, each.
   public var networks: [String] = []
+  /// `--network-alias`, each.
   public var aliases: [String] = []
+  /// `--ip`.
   public var address: String?
+  /// `--ip6`.
   public var address6: String?
+  /// `--mac-address`.
   public var mac: String?
 
   /// None.

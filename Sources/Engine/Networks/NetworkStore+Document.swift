@@ -5,7 +5,9 @@ import Net
 extension NetworkStore {
   /// A container's place on a network.
   public struct Member: Sendable {
+    /// What it is.
     public let record: ContainerRecord
+    /// What it is doing.
     public let state: ContainerState
     /// What it has there while it runs; nil otherwise.
     public let endpoint: EndpointState?
