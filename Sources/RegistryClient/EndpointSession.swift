@@ -58,7 +58,32 @@ actor EndpointSession {
         origin = RegistryHosts.plain(origin, endpoint.name)
         return try await send(request, watch)
       }
+      if let answer = try await sendEncrypted(request, after: failure, watch) { return answer }
       throw failure
+    }
+  }
+
+  /// A server with TLS may also break off a connection that is not encrypted. What it then has against
+  /// TLS (its certificate) is what the user should hear.
+  ///
+  /// - Returns: nil when this was not the reason.
+  private func sendEncrypted(
+    _ request: Request, after failure: RequestFailure, _ watch: StallWatch
+  ) async throws -> Answer? {
+    guard !isSettled, !origin.isSecure, endpoint.origin == origin, origin.isLoopback,
+      failure.isTransient
+    else { return nil }
+    let plain = origin
+    origin.isSecure = true
+    do {
+      return try await sendFollowing(request, watch)
+    } catch {
+      let second = RequestFailure(
+        error, request.operation, request.object, host: endpoint.name,
+        seconds: transport.settings.stallSeconds)
+      if second.failure.code == .refused && !second.speaksPlain { throw second }
+      origin = plain
+      return nil
     }
   }
 

@@ -1,4 +1,5 @@
 import Linux
+import Net
 import Runtime
 import Testing
 
@@ -55,6 +56,10 @@ import Testing
     options.dns = ["9.9.9.9"]
     options.dnsSearch = ["example.org", "example.net"]
     options.dnsOptions = ["ndots:2"]
+    options.publish = try PortRequest.parse(publish: "127.0.0.1:8080:80/udp")
+    options.publishAll = true
+    options.publishDefault = PublishedPort.HostAddress("127.0.0.1")
+    options.expose = ["80/tcp", "90-91/udp"]
     options.detachKeys = "ctrl-x,\n"
     options.restart = try RestartPolicy("on-failure:3")
     options.stopTimeout = -1

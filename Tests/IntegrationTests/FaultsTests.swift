@@ -86,7 +86,8 @@ struct FaultsTests {
   }
 
   @Test func aMissingImageNamesTheWayToGetOne() throws {
-    let line = try fixture.refuse(["run", "--rm", "absent:1", "true"], status: 125)
+    let line = try fixture.refuse(
+      ["run", "--rm", "--pull", "never", "absent:1", "true"], status: 125)
     #expect(line.contains("absent:1") && line.contains("minidock import"))
     try fixture.expectNoLeaks()
   }

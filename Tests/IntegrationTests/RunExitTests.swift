@@ -67,7 +67,8 @@ struct RunExitTests {
   @Test func anEngineErrorIs125AndLeavesNoContainer() throws {
     try fixture.importBusybox()
     for words in [
-      ["nonesuch"], ["UPPER/Case"], ["busybox@sha256:12"], ["--nonsense", "busybox"], [],
+      ["--pull", "never", "nonesuch"], ["UPPER/Case"], ["busybox@sha256:12"],
+      ["--nonsense", "busybox"], [],
       ["--network", "pigeon", "busybox"], ["-e", "=x", "busybox"],
       ["--env-file", "/no/file", "busybox"], ["--hostname", "a/b", "busybox"],
       ["--hostname", String(repeating: "h", count: 65), "busybox"],

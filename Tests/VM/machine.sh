@@ -33,7 +33,7 @@ limit_works() {
 
 is_module() { [ -d "/sys/module/$1" ] || { echo "no module $1"; return 1; }; }
 modules_there() {
-  for module in nf_tables nf_nat nf_conntrack nft_ct nft_chain_nat nft_masq tun; do
+  for module in nf_tables nf_nat nf_conntrack nft_ct nft_chain_nat nft_masq nft_meta_bridge tun; do
     is_module "$module" || return 1
   done
 }

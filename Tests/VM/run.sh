@@ -32,7 +32,7 @@ case ${1:-} in
 esac
 
 # Each brings what it depends on. No disk and no network card: the machine lives in memory.
-modules="overlay veth bridge nf_tables nf_conntrack nf_nat nft_ct nft_chain_nat nft_masq nft_nat \
+modules="overlay veth bridge nf_tables nf_conntrack nf_nat nft_ct nft_chain_nat nft_masq nft_nat nft_meta_bridge \
   nft_redir nft_reject_inet nft_fib_inet nft_limit nft_log nft_numgen nft_hash tun dummy lzo_rle zram"
 
 mkdir -p "$directory"

@@ -26,7 +26,15 @@ struct BrokenTransferTests {
     #expect(try pull().output == image.config + "\n")
     let ranges = server.requests().filter { $0.contains(image.layers[0]) && $0.contains("Range") }
     #expect(ranges.count == 2)
-    #expect(ranges[0].contains("bytes=300000-") && ranges[1].contains("bytes=600000-"), "\(ranges)")
+    // What the server has sent before it broke off may be lost in part: a reset discards it.
+    let starts = try ranges.map { try #require(BrokenTransferTests.start(of: $0)) }
+    #expect(0 < starts[0] && starts[0] <= 300_000, "\(ranges)")
+    #expect(starts[0] < starts[1] && starts[1] <= starts[0] + 300_000, "\(ranges)")
+  }
+
+  /// Where a "bytes=N-" begins.
+  private static func start(of request: String) -> Int? {
+    request.split(separator: "bytes=").last.flatMap { Int($0.prefix { $0.isNumber }) }
   }
 
   @Test func aServerWithoutRangesIsReadAgainFromTheStart() throws {

@@ -84,7 +84,7 @@ struct SecurityRegistryTests {
   @Test(arguments: ["wrong", "flip", "more", "clean"])
   func sec24_CVE_2024_3727_whatHasAnotherDigestOrSizeNeverBecomesVisible(_ trick: String) throws {
     let image = try server.make(layers: 2, size: 50_000)
-    let value = ["wrong": "true", "flip": "777", "more": "10", "clean": "4096"][trick] ?? ""
+    let value = ["wrong": "true", "flip": "777", "more": "10", "clean": "100"][trick] ?? ""
     for digest in [image.manifest, image.config, image.layers[0], image.layers[1]] {
       let key = digest == image.manifest ? "manifest" : digest
       try server.play(#"{"\#(key)": {"\#(trick)": \#(value)}}"#)
@@ -240,7 +240,7 @@ struct SecurityRegistryTests {
       let server = try secure(name, file)
       let authority = isTrusted ? "ca = \"\(fixture.file(name))/ca.pem\"\n" : ""
       try fixture.write(
-        "config.toml", "[transfer]\nretries = 0\n[registry.\"\(server.host)\"]\n\(authority)")
+        "config.toml", "[registry.\"\(server.host)\"]\n\(authority)")
       try Files.makeDirectories(fixture.file("docker"))
       try fixture.write(
         "docker/config.json", #"{"auths": {"\#(server.host)": {"auth": "YW5uYTpzZWNyZXQtMQ=="}}}"#)

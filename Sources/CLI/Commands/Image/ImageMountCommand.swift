@@ -8,7 +8,7 @@ struct ImageMountCommand: Command {
     abstract: "Mount an image's file system read-only to look inside, or list those mounted.",
     discussion: """
       Example:
-        ls $(minidock image mount web)
+        minidock image mount web
         minidock image unmount web
 
       The directory is printed. An image that is mounted cannot be removed.
