@@ -200,8 +200,9 @@ struct PullTests {
     let result = try fixture.shell(
       #"""
       export MINIDOCK_CONFIG="$DIRECTORY/config.toml" DOCKER_CONFIG="$DIRECTORY/docker"
-      for n in 1 2 3 4 5 6 7 8; do "$MINIDOCK" pull -q "$1/app" & done
-      for n in 1 2 3 4 5 6 7 8; do wait -n || echo failed; done
+      for n in 1 2 3 4 5 6 7 8; do "$MINIDOCK" pull -q "$1/app" & pids+=($!); done
+      # By id: "wait -n" forgets children that ended before it was called.
+      for pid in "${pids[@]}"; do wait "$pid" || echo "failed with $?"; done
       """#, server.host)
     #expect(
       result.output.lines == Array(repeating: image.config, count: 8), "\(result.errors)")
