@@ -44,6 +44,8 @@ extension NetworkHost {
   private func repair(
     _ isAlive: (String) -> Bool, _ report: (String) -> Void
   ) throws(Failure) -> BridgeNetwork {
+    let host = try lockHost()
+    defer { _ = host.raw }
     var route = try NetlinkSocket.route()
     var record = try BridgeRecord.read(recordPath)
     var refused: [Subnet] = []
@@ -154,8 +156,8 @@ extension NetworkHost {
     return min(max(mtu, 576), 65535)
   }
 
-  /// Whether another link has an overlapping network by now: another minidock root may have chosen
-  /// at the same moment. Each looks after it has set its own address, so at least one sees the
+  /// Whether another link has an overlapping network by now: a minidock root that shares no lock
+  /// (``lockHost()``) may have chosen at the same moment. Each looks after it has set its own address, so at least one sees the
   /// other and steps aside.
   private func collides(
     _ route: inout NetlinkSocket, _ network: BridgeNetwork
@@ -171,6 +173,8 @@ extension NetworkHost {
     try Files.makeDirectories(Files.parent(of: lockPath))
     let lock = try FileLock.acquire(lockPath)
     defer { _ = lock.raw }
+    let host = try lockHost()
+    defer { _ = host.raw }
     try Files.remove(foundPath)
     guard let record = try BridgeRecord.read(recordPath) else { return }
     var route = try NetlinkSocket.route()

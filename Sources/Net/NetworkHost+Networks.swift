@@ -22,6 +22,8 @@ extension NetworkHost {
       throw Failure(.notFound, "use network", record.name, reason: "it has just been removed")
     }
     if let found = quickCheck(record) { return found }
+    let host = try lockHost()
+    defer { _ = host.raw }
     var route = try NetlinkSocket.route()
     try checkCollision(record, &route)
     return try setUp(record, &route, isAlive, report)

@@ -98,6 +98,8 @@ extension NetworkHost {
         reason: "network with name \(record.name) already exists (\(other.shortID))",
         remedy: "choose another name, or remove it with minidock network rm")
     }
+    let host = try lockHost()
+    defer { _ = host.raw }
     var route = try NetlinkSocket.route()
     try checkDevice(record, &route)
     try chooseSubnets(&record, &route)

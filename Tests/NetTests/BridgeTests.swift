@@ -215,6 +215,62 @@ struct BridgeTests {
     }
   }
 
+  @Test("Roots that make bridges and networks at the same moment never share a subnet")
+  func parallelNetworks() throws {
+    let namespace = try TestNamespace()
+    let hosts = try (0..<10).map { _ in try TestHost(in: namespace) }
+    for round in 0..<2 {
+      let failures = onThreads(2 * hosts.count, in: namespace) { number in
+        let host = hosts[number / 2].network
+        if number % 2 == 0 { return _ = try host.ensureBridge() }
+        _ = try host.create(
+          NetworkRequest(name: "net\(round)"), isAlive: { _ in true }, report: { _ in })
+      }
+      #expect(failures == [])
+    }
+    let subnets = try namespace.inside {
+      try hosts.flatMap { try $0.network.networks().compactMap(\.subnet) }
+    }
+    #expect(subnets.count == 3 * hosts.count)
+    for (index, subnet) in subnets.enumerated() {
+      #expect(!subnets[(index + 1)...].contains { $0.overlaps(subnet) }, "\(subnet)")
+    }
+  }
+
+  @Test("Forwarding stays on for a root whose bridge is made while another's last one goes")
+  func parallelRemoval() throws {
+    let namespace = try TestNamespace()
+    let hosts = try (0..<3).map { _ in try TestHost(in: namespace) }
+    try namespace.inside { try Files.write("0", into: "/proc/sys/net/ipv4/ip_forward") }
+    let failures = onThreads(hosts.count, in: namespace) { number in
+      for round in 0..<12 {
+        _ = try hosts[number].network.ensureBridge()
+        guard Forwarding.isOn(.v4) else {
+          throw Failure(.invalid, "forward", "root \(number)", reason: "off in round \(round)")
+        }
+        try hosts[number].network.removeBridge()
+      }
+    }
+    #expect(failures == [])
+    #expect(try hosts[0].sysctl("ipv4/ip_forward") == "0")
+  }
+
+  @Test("What a deleted root has left of its packet rules stops no other root with its subnet")
+  func staleTable() throws {
+    let gone = try TestHost()
+    let subnet = try gone.ensureBridge().subnet
+    try gone.namespace.ip("link", "delete", gone.network.device)
+    let host = try TestHost(in: gone.namespace)
+    try BridgeRecord(subnet: subnet, device: host.network.device, table: host.network.table)
+      .write(host.network.recordPath)
+    let first = try host.container("a")
+    let second = try host.container("b")
+    #expect(try host.ensureBridge().subnet == subnet)
+    #expect(try first.namespace.pings("\(subnet.gateway)"))
+    #expect(try host.namespace.pings("\(first.lease.address)"))
+    #expect(try first.namespace.pings("\(second.lease.address)"))
+  }
+
   @Test("200 parallel starts on a clean host make one bridge and one set of rules")
   func parallel() throws {
     let host = try TestHost()
@@ -227,7 +283,7 @@ struct BridgeTests {
     let rules = try host.rules()
     #expect(
       rules.split(separator: "\n").filter {
-        $0.contains("ip saddr @subnets4 oifname != @bridges masq")
+        $0.contains("ip saddr @subnets4 oifname != @bridges oifgroup != ")
       }.count == 1)
   }
 

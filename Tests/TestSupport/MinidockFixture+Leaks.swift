@@ -88,6 +88,13 @@ extension MinidockFixture {
       usleep(5000)
     }
     for group in cgroups.reversed() { rmdir(group) }
+    // Before the bridges, whose subnets are free for others without them. There are rules even where no
+    // container ever used the default network.
+    if Files.exists(runRoot + "/firewall") {
+      for family in ["inet", "bridge"] {
+        _ = try? TestSupport.run(["nft", "delete", "table", family, table])
+      }
+    }
     // Networks by name have bridges of their own.
     for name in (try? Files.list(root + "/networks")) ?? [] where name != "bridge" {
       if let bytes = try? Files.read("\(root)/networks/\(name)"),
@@ -98,12 +105,6 @@ extension MinidockFixture {
     }
     if let device = networkRecord?["device"] {
       _ = try? TestSupport.run(["ip", "link", "del", device])
-    }
-    // There are rules even where no container ever used the default network.
-    if Files.exists(runRoot + "/firewall") {
-      for family in ["inet", "bridge"] {
-        _ = try? TestSupport.run(["nft", "delete", "table", family, table])
-      }
     }
     let mounts = (Files.text("/proc/self/mountinfo") ?? "").split(separator: "\n")
     for line in mounts.reversed() where line.contains(directory) {

@@ -19,7 +19,7 @@ struct FixedTable: Sendable {
 ///
 ///     prerouting  raw     from lo: accept
 ///                         from or to 127.0.0.0/8 (not on lo): drop
-///                         to our subnets, not from our bridges: drop
+///                         to our subnets, from no minidock bridge: drop
 ///     dstnat      nat     to an address of the host: look the port up, send it to its container
 ///     output      nat     the same for the host's own connections
 ///     forward     filter  from and to the same bridge: accept
@@ -27,7 +27,7 @@ struct FixedTable: Sendable {
 ///                         to our bridges: accept answers and published ports, drop the rest
 ///                         from our bridges: drop foreign source addresses, accept the rest
 ///                         neither from nor to any minidock bridge: drop, if `closed`
-///     postrouting srcnat  from our subnets, not to our bridges: masquerade
+///     postrouting srcnat  from our subnets, to no minidock bridge: masquerade
 ///                         to a published port of the own network, or from loopback: masquerade
 ///
 /// Raw prerouting comes before connection tracking: a packet with a container's address as
@@ -45,7 +45,12 @@ struct FixedTable: Sendable {
 /// whole host into a router between all its networks. Where it was on, the administrator wants that,
 /// and minidock forbids nothing. Where minidock itself had to turn it on, the last forward rule keeps
 /// the host as closed as it was (docker sets the policy of the FORWARD chain to DROP, for the same
-/// reason). All minidock bridges, of whatever root, bear one link group, which that rule spares.
+/// reason).
+///
+/// All minidock bridges, of whatever root, bear one link group, which that rule spares, and so do the
+/// rules that go by subnets: the table of a root that was deleted with a subnet of its own left in it
+/// must not stop the root that has chosen that subnet since. What comes from another root's bridge is
+/// kept out by the forward chain, which goes by the names of the bridges.
 enum HostRules {
   /// The link group of all bridges that minidock makes: "md" in ASCII.
   static let linkGroup: UInt32 = 0x6d64
@@ -114,6 +119,12 @@ enum HostRules {
   private static let withinBridge: [NftExpression] = [
     input, .meta(NFT_META_OIFNAME, into: 4), .lookup("same_bridge"),
   ]
+  // A link that no minidock made.
+  private static func isForeign(_ group: nft_meta_keys) -> [NftExpression] {
+    [.meta(group), .compare(NFT_CMP_NEQ, number: linkGroup)]
+  }
+  private static let fromOutside =
+    [input, .lookup("bridges", not: true)] + isForeign(NFT_META_IIFGROUP)
   // IPS_DST_NAT of linux/netfilter/nf_conntrack_common.h.
   private static let isPublished: [NftExpression] = [
     .connection(NFT_CT_STATUS), .and(1 << 5), .compare(NFT_CMP_NEQ, number: 0),
@@ -139,11 +150,11 @@ enum HostRules {
       ),
       (
         "straight to a container from outside",
-        isIPv4 + [destination4, .lookup("subnets4"), input, .lookup("bridges", not: true), .drop]
+        isIPv4 + [destination4, .lookup("subnets4")] + fromOutside + [.drop]
       ),
       (
         "straight to a container from outside",
-        isIPv6 + [destination6, .lookup("subnets6"), input, .lookup("bridges", not: true), .drop]
+        isIPv6 + [destination6, .lookup("subnets6")] + fromOutside + [.drop]
       ),
     ])
 
@@ -214,15 +225,14 @@ enum HostRules {
           "host was no router",
           [
             .meta(NFT_META_NFPROTO), .lookup("closed"),
-            .meta(NFT_META_IIFGROUP), .compare(NFT_CMP_NEQ, number: linkGroup),
-            .meta(NFT_META_OIFGROUP), .compare(NFT_CMP_NEQ, number: linkGroup), .drop,
-          ]
+          ] + isForeign(NFT_META_IIFGROUP) + isForeign(NFT_META_OIFGROUP) + [.drop]
         ),
       ])
   }
 
   private static var postrouting: [NftRule] {
-    let outward: [NftExpression] = [output, .lookup("bridges", not: true), .masquerade]
+    let outward: [NftExpression] =
+      [output, .lookup("bridges", not: true)] + isForeign(NFT_META_OIFGROUP) + [.masquerade]
     let inward: [NftExpression] = [output, .lookup("bridges"), .masquerade]
     // Where br_netfilter is loaded, packets to a published port of the own network stay frames of the
     // bridge, and have no incoming link here.
