@@ -36,13 +36,13 @@ struct BridgeTests {
     for line in [
       "elements = { \(bridge.subnet) }", "elements = { \"\(bridge.device)\" }",
       "type filter hook prerouting priority raw; policy accept;",
-      "ip daddr @subnets4 iifname != @bridges drop", "ip daddr 127.0.0.0/8 drop",
-      "ip6 daddr @subnets6 iifname != @bridges drop",
+      "ip daddr @subnets4 iifname != @bridges iifgroup != 28004 drop", "ip daddr 127.0.0.0/8 drop",
+      "ip6 daddr @subnets6 iifname != @bridges iifgroup != 28004 drop",
       "iifname . oifname @same_bridge accept", "elements = { ipv4 }",
       "oifname @bridges ct state established,related accept", "oifname @bridges drop",
       "iifname @bridges ip saddr != @subnets4 drop", "iifname @bridges accept",
       "type nat hook postrouting priority srcnat; policy accept;",
-      "ip saddr @subnets4 oifname != @bridges masquerade",
+      "ip saddr @subnets4 oifname != @bridges oifgroup != 28004 masquerade",
       "table bridge \(host.network.table)", "iifgroup != \(host.network.portGroup) accept",
     ] { #expect(rules.contains(line), "\(line)") }
     #expect(try host.ensureBridge() == bridge)
