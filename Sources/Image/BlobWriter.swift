@@ -1,10 +1,13 @@
 import Crypto
 import Linux
 
-/// The importing side: reads the source, hashes it, stores it, and tells the unpacking child how far it
-/// may read.
+/// The importing side: reads the source, hashes it, stores it, and tells the child that reads the blob how
+/// far it may read.
 struct BlobWriter {
   let blob: Int32
+  /// Where the reading child is told.
+  let announcements: Int32
+  /// Can be read, or has ended, as soon as the unpacking child has a result.
   let channel: Int32
   let limits: ImportLimits
   /// The store, for messages.
@@ -97,7 +100,7 @@ struct BlobWriter {
     var message = message
     do throws(Failure) {
       try withUnsafeBytes(of: &message) { Array($0) }.withBytes { (bytes) throws(Failure) in
-        try FileBytes.send(channel, bytes)
+        try FileBytes.send(announcements, bytes)
       }
       return true
     } catch  where error.errno == ErrorNumber.brokenPipe {

@@ -8,6 +8,13 @@ class ByteStream {
   func next() throws(Failure) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: nil, count: 0)
   }
+  /// Puts the next bytes into `space` instead, and returns their number; 0 at the end. Either this is used
+  /// or ``next()``, and `space` has room for whatever that would give.
+  func fill(_ space: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
+    let bytes = try next()
+    space.copyMemory(from: bytes)
+    return bytes.count
+  }
   /// Bytes of the stored blob used up so far.
   var stored: Int64 { 0 }
 }

@@ -10,11 +10,12 @@ enum EntryChild {
     kind: ArchiveKind, limits: ImportLimits
   ) -> Int32 {
     do throws(Failure) {
+      let igzip = kind == .gzip ? IgzipLibrary() : nil
       _ = try UnpackChild.confine(
         parent: parent, keeping: [source, output, directory], directory: directory, limits: limits)
       let stream = CheckedStream(
-        try UnpackChild.decoder(kind, DescriptorStream(head: head, then: source)), limits: limits,
-        isCompressed: kind != .tar)
+        try UnpackChild.decoder(kind, DescriptorStream(head: head, then: source), igzip),
+        limits: limits, isCompressed: kind != .tar)
       try HeadCheck.tar(stream, isCompressed: kind != .tar)
       let tar = try TarReader(stream)
       var entries = 0

@@ -28,28 +28,35 @@ final class GzipStream: ByteStream {
   override var stored: Int64 { source.stored - Int64(state.avail_in) }
 
   override func next() throws(Failure) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: buffer[..<(try fill(buffer))])
+  }
+
+  override func fill(_ space: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
     while true {
-      try fill()
-      if state.avail_in == 0 { return try end() }
+      try takeInput()
+      if state.avail_in == 0 {
+        if memberIsOpen { throw problem("it is cut short") }
+        return 0
+      }
       if isPadding {
         try skipPadding()
         continue
       }
-      state.next_out = buffer.baseAddress!.assumingMemoryBound(to: UInt8.self)
-      state.avail_out = UInt32(buffer.count)
+      state.next_out = space.baseAddress!.assumingMemoryBound(to: UInt8.self)
+      state.avail_out = UInt32(space.count)
       let result = inflate(&state, Z_NO_FLUSH)
-      let made = buffer.count - Int(state.avail_out)
+      let made = space.count - Int(state.avail_out)
       switch result {
       case Z_OK, Z_BUF_ERROR: break
       case Z_STREAM_END: try finishMember()
       default:
         throw problem(state.msg.map { String(cString: $0) } ?? "damaged data")
       }
-      if made > 0 { return UnsafeRawBufferPointer(rebasing: buffer[..<made]) }
+      if made > 0 { return made }
     }
   }
 
-  private func fill() throws(Failure) {
+  private func takeInput() throws(Failure) {
     guard state.avail_in == 0, !sourceEnded else { return }
     let bytes = try source.next()
     sourceEnded = bytes.isEmpty
@@ -64,7 +71,7 @@ final class GzipStream: ByteStream {
   /// A further member may follow at once (pigz, bgzip), or zeros that fill a block.
   private func finishMember() throws(Failure) {
     memberIsOpen = false
-    try fill()
+    try takeInput()
     guard state.avail_in > 0 else { return }
     if state.next_in.pointee == 0 {
       isPadding = true
@@ -80,11 +87,6 @@ final class GzipStream: ByteStream {
       state.next_in += 1
       state.avail_in -= 1
     }
-  }
-
-  private func end() throws(Failure) -> UnsafeRawBufferPointer {
-    if memberIsOpen { throw problem("it is cut short") }
-    return UnsafeRawBufferPointer(start: nil, count: 0)
   }
 
   private func problem(_ reason: String) -> Failure {

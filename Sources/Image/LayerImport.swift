@@ -125,40 +125,27 @@ struct LayerImport {
     return try result.get()
   }
 
-  /// Stores the blob and has a child unpack it at the same time.
+  /// Stores the blob and has children decode and unpack it at the same time.
   private func unpack(
     _ kind: ArchiveKind, _ head: [UInt8], _ source: Int32, _ progress: ((Int64) -> Void)?
   ) throws(Failure) -> Imported {
     let layerPath = directory + "/layer"
-    try Files.claimDirectory(layerPath)
-    try Files.claimDirectory(layerPath + "/diff", mode: 0o755)
-    let tree = try Descriptor.open(layerPath + "/diff", .directory)
     let blob = try Descriptor.open(directory + "/blob", .createNew(mode: 0o600))
-    let blobReader = try Descriptor.open(directory + "/blob", .read)
-    let ends = try MessageSocket.pair()
-    let channel = ends.near
-    let report = ends.far
-    let limits = store.limits
-    let hasLowerLayers = !below.isEmpty
-    let (blobNumber, reportNumber, treeNumber) = (blobReader.raw, report.descriptor.raw, tree.raw)
-    let child = try Processes.forkHelper { parent in
-      UnpackChild.run(
-        parent: parent, blob: blobNumber, channel: reportNumber, tree: treeNumber, kind: kind,
-        hasLowerLayers: hasLowerLayers, limits: limits)
-    }
-    _ = consume report
+    let children = try LayerChildren(
+      kind: kind, directory: directory, hasLowerLayers: !below.isEmpty, limits: store.limits)
     let received: BlobWriter.Received
+    let outcome: UnpackChild.Outcome
     do throws(Failure) {
       let writer = BlobWriter(
-        blob: blob.raw, channel: channel.descriptor.raw, limits: limits, name: store.root,
+        blob: blob.raw, announcements: children.announcements.descriptor.raw,
+        channel: children.results.descriptor.raw, limits: store.limits, name: store.root,
         length: kind == .tar && head.isEmpty ? nil : length, expected: expected?.size)
       received = try writer.copy(head, source, progress)
     } catch {
-      child.kill()
+      children.kill()
       throw error
     }
-    let outcome: UnpackChild.Outcome
-    do throws(Failure) { outcome = try Self.outcome(of: child, channel) } catch {
+    do throws(Failure) { outcome = try children.outcome() } catch {
       // Damage shows in the digest as well, which says more than the decoder's stumbling over it.
       if received.isComplete, let expected,
         error.code == .corrupt || error.code == .unsupported

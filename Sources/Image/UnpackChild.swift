@@ -2,16 +2,18 @@ import CArchive
 import Crypto
 import Linux
 
-/// The two helpers of an import, each forked from it and confined before it looks at a byte.
+/// The helpers of an import, each forked from it and confined before it looks at a byte.
 ///
 /// ```
-/// source ──> import ──writes──> blob ──reads──> unpack child ──> layer tree
-///              │  <── number of bytes there ──>     │
-///              └───────────── result ───────────────┘
+/// source ──> import ──writes──> blob ──reads──> decode child ──shared ring──> unpack child ──> layer tree
+///              ├──── number of bytes there ────────┘                               │
+///              └─────────────────────────────── result ────────────────────────────┘
 /// ```
-/// The import reads, hashes and stores while the child decodes and unpacks on another core; the bytes go
-/// through the page cache of the blob, not through a pipe. xz and bzip2 come through one more child that
-/// decompresses, because their blob is stored as plain tar.
+/// The import reads, hashes and stores, one child decompresses (``DecodeChild``), the other takes the digest
+/// of the tar and unpacks it, each on whatever core is free. The blob's bytes go through its page cache, the
+/// tar's through memory that both children have (``SharedRing``), none through a pipe. A plain tar has no
+/// decode child. xz and bzip2 come through one that writes into a pipe, because their blob is stored as
+/// plain tar.
 enum UnpackChild {
   /// What the unpacking found out.
   struct Outcome: Equatable {
@@ -22,17 +24,20 @@ enum UnpackChild {
   }
 
   /// The body of the unpacking child: returns its exit status.
+  ///
+  /// - Parameters:
+  ///   - source: the tar, with the descriptors that reading it needs.
+  ///   - isCompressed: whether the tar is not the blob itself, but came out of a decoder.
   static func run(
-    parent: Int32, blob: Int32, channel: Int32, tree: Int32, kind: ArchiveKind,
-    hasLowerLayers: Bool, limits: ImportLimits
+    parent: Int32, source: (stream: ByteStream, descriptors: [Int32]), isCompressed: Bool,
+    channel: Int32, tree: Int32, hasLowerLayers: Bool, limits: ImportLimits
   ) -> Int32 {
     do throws(Failure) {
       let root = try confine(
-        parent: parent, keeping: [blob, channel, tree], directory: tree, limits: limits)
-      let source = CheckedStream(
-        try decoder(kind, GrowingBlob(blob: blob, channel: channel)), limits: limits,
-        isCompressed: kind != .tar)
-      try HeadCheck.tar(source, isCompressed: kind != .tar)
+        parent: parent, keeping: source.descriptors + [channel, tree], directory: tree,
+        limits: limits)
+      let source = CheckedStream(source.stream, limits: limits, isCompressed: isCompressed)
+      try HeadCheck.tar(source, isCompressed: isCompressed)
       var unpacker = try Unpacker(
         source, into: Root(root, name: ""), hasLowerLayers: hasLowerLayers, limits: limits)
       try unpacker.run()
@@ -48,11 +53,12 @@ enum UnpackChild {
     kind: ArchiveKind, limits: ImportLimits
   ) -> Int32 {
     do throws(Failure) {
+      let igzip = kind == .gzip ? IgzipLibrary() : nil
       _ = try confine(
         parent: parent, keeping: [source, output, channel, directory], directory: directory,
         limits: limits)
       let stream = CheckedStream(
-        try decoder(kind, DescriptorStream(head: head, then: source)), limits: limits,
+        try decoder(kind, DescriptorStream(head: head, then: source), igzip), limits: limits,
         isCompressed: true)
       try HeadCheck.tar(stream, isCompressed: true)
       while true {
@@ -89,11 +95,14 @@ enum UnpackChild {
     }
   }
 
+  /// What turns a kind of archive into plain tar.
+  ///
+  /// - Parameter igzip: used for gzip when it is there; loaded before the process was confined.
   static func decoder(
-    _ kind: ArchiveKind, _ source: ByteStream
+    _ kind: ArchiveKind, _ source: ByteStream, _ igzip: IgzipLibrary?
   ) throws(Failure) -> ByteStream {
     switch kind {
-    case .gzip: try GzipStream(source)
+    case .gzip: if let igzip { IgzipStream(source, igzip) } else { try GzipStream(source) }
     case .zstd, .xz, .bzip2: try FilterStream(source, kind)
     case .tar, .foreign, .unknown: source
     }
