@@ -3,12 +3,14 @@
 # here, in one run and interleaved, and draws the result. A report, never a test: it fails only when
 # what it runs fails.
 #
-# usage: bench.sh [MINIDOCK] [--rounds N] [--no-peers] [--no-import] [--no-life] [--life-only]
-#                 [--install-peers] [--results DIR] [--chart FILE]
+# usage: bench.sh [MINIDOCK] [--rounds N] [--no-peers] [--no-import] [--no-life] [--no-network]
+#                 [--life-only] [--network-only] [--install-peers] [--results DIR] [--chart FILE]
 #   MINIDOCK         the program to measure (default: .build/release/minidock)
 #   --rounds         runs of each quick command (default 60; docker and podman get ten)
 #   --life-only      only containers that live: exec, run -d, hundreds at once, output, logs (life.sh;
 #                    BENCH_LIFE_COUNT=50 BENCH_LIFE_MB=20 for a quick look); --no-life leaves them out
+#   --network-only   only networks: throughput, latency, cost (network.sh; BENCH_NETWORK_COUNT=50
+#                    BENCH_NETWORK_SECONDS=1 for a quick look); --no-network leaves them out
 #   --install-peers  install Debian's crun, runc, podman and docker.io first
 #   --results        where latest.tsv and steps.tsv go (default build/bench)
 #   --chart          the chart (default docs/benchmark.svg)
@@ -19,12 +21,12 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
 minidock=$top/.build/release/minidock
-rounds=60 peers=yes import=yes install=no start=yes life=yes
+rounds=60 peers=yes import=yes install=no start=yes life=yes network=yes
 results=$top/build/bench
 chart=$top/docs/benchmark.svg
 
 usage() {
-  sed -n 's/^# \{0,1\}//; 5,17p' "$0" >&2
+  sed -n 's/^# \{0,1\}//; 5,20p' "$0" >&2
   exit 2
 }
 arguments=$*
@@ -36,7 +38,9 @@ while [ $# -gt 0 ]; do
     --no-peers) peers=no ;;
     --no-import) import=no ;;
     --no-life) life=no ;;
-    --life-only) start=no import=no ;;
+    --no-network) network=no ;;
+    --life-only) start=no import=no network=no ;;
+    --network-only) start=no import=no life=no peers=no ;;
     --install-peers) install=yes ;;
     -*) usage ;;
     *) minidock=$1 ;;
@@ -52,6 +56,8 @@ fi
 . "$here/peers.sh"
 # shellcheck source=Benchmarks/life.sh
 . "$here/life.sh"
+# shellcheck source=Benchmarks/network.sh
+. "$here/network.sh"
 [ "$install" = no ] || install_peers
 if [ -z "${MINIDOCK_BENCH_INSIDE:-}" ]; then
   # shellcheck disable=SC2086 # paths with spaces are not worth an array in sh
@@ -224,6 +230,7 @@ report() {
     sed -n 's/^# //p' "$results/latest.tsv"
   fi
   awk -f "$here/life.awk" "$results/latest.tsv"
+  awk -f "$here/network.awk" "$results/latest.tsv"
   if [ -s "$work/steps" ]; then
     echo
     echo "where a run's time goes (minidock run --trace, medians)"
@@ -248,4 +255,5 @@ if [ "$start" = yes ]; then
 fi
 measure_import
 [ "$life" = no ] || measure_life
+[ "$network" = no ] || measure_network
 report

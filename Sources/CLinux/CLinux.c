@@ -70,6 +70,7 @@ int clx_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(434, pid, fl
 int clx_pidfd_send_signal(int pidfd, int signal) {
   return (int)syscall(424, pidfd, signal, NULL, 0);
 }
+int clx_membarrier(int command) { return (int)syscall(SYS_membarrier, command, 0, 0); }
 int clx_close_range(unsigned first, unsigned last, bool cloexec_only) {
   return (int)syscall(SYS_close_range, first, last, cloexec_only ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0);
 }

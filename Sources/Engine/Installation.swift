@@ -13,6 +13,8 @@ public struct Installation: Sendable {
   public let root: String
   /// Absolute; meant for a tmpfs, so that a reboot leaves no record of processes behind.
   public let runRoot: String
+  /// With which this process changes packet rules.
+  let netfilter = NetfilterSocket()
 
   /// The places used when nothing else is said.
   public static let defaultRoot = "/var/lib/minidock"
@@ -63,7 +65,9 @@ public struct Installation: Sendable {
   public var nameBook: NameBook { NameBook(folder: runRoot + "/names") }
 
   /// The host's side of this installation's networks.
-  public func networkHost() -> NetworkHost { NetworkHost(stateRoot: root, runRoot: runRoot) }
+  public func networkHost() -> NetworkHost {
+    NetworkHost(stateRoot: root, runRoot: runRoot, netfilter: netfilter)
+  }
 
   private static func absolute(_ path: String) throws(Failure) -> String {
     guard !path.isEmpty, !path.utf8.contains(0) else {

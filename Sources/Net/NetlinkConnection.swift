@@ -154,6 +154,9 @@ public struct NetlinkConnection<Transport: NetlinkTransport & ~Copyable>: ~Copya
   }
 }
 
+// The one owner of its memory and of its socket.
+extension NetlinkConnection: @unchecked Sendable where Transport: Sendable & ~Copyable {}
+
 /// The kernel's words for a refused request.
 enum NetlinkError {
   /// "no such device", followed by the extended acknowledgement's text where there is one.

@@ -1,8 +1,8 @@
 import CMnl
 import Linux
 
-/// A netlink socket of the kernel, held by libmnl.
-public struct KernelTransport: ~Copyable, NetlinkTransport {
+/// A netlink socket of the kernel, held by libmnl. It is the one owner, whatever thread it is used by.
+public struct KernelTransport: ~Copyable, NetlinkTransport, @unchecked Sendable {
   private let socket: OpaquePointer
 
   /// Opens a socket in this process's network namespace.

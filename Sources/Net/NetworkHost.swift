@@ -84,9 +84,15 @@ public struct NetworkHost: Sendable {
   /// Where in the list of candidates the search for a subnet begins: roots that start at the same
   /// time must not step from one to the next together.
   let subnetStart: Int
+  private let netfilter: NetfilterSocket
 
   /// The networks of the minidock root with these directories, which are made when first needed.
-  public init(stateRoot: String, runRoot: String) {
+  ///
+  /// - Parameter netfilter: with which the packet rules are changed.
+  public init(
+    stateRoot: String, runRoot: String, netfilter: NetfilterSocket = NetfilterSocket()
+  ) {
+    self.netfilter = netfilter
     self.stateRoot = NetworkHost.trimmed(stateRoot)
     self.runRoot = NetworkHost.trimmed(runRoot)
     if self.stateRoot == "/var/lib/minidock" {
@@ -129,7 +135,7 @@ public struct NetworkHost: Sendable {
   public var firewall: Firewall {
     Firewall(
       records: FirewallRecords(folder: runRoot + "/firewall"), name: table, portGroup: portGroup,
-      forwarding: forwarding)
+      forwarding: forwarding, socket: netfilter)
   }
 
   /// Reserves an address for `owner` (a container's id) until ``release(owner:)``; the same one

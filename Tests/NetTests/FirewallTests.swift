@@ -114,6 +114,26 @@ struct FirewallTests {
     #expect(try !lan.host.rules().contains("8080"))
   }
 
+  /// The kernel frees what was removed in a time of its own, and makes whoever closes a socket wait
+  /// for it: a container's start removes nothing.
+  @Test("Starts only add to the rules; numbers of earlier changes go with the next removal")
+  func startsOnlyAdd() throws {
+    let host = try TestHost()
+    _ = try host.container("a")
+    let first = try host.generations()
+    let b = try host.container("b", ports: [NetTests.published(8080, 80)])
+    _ = try host.container("c")
+    #expect(try host.generations() == first + 2)
+    // The latest counts as minidock's own, or all would be looked at and written anew.
+    try host.namespace.inside { try host.network.firewall.check { _ in true } }
+    #expect(try host.generations() == first + 2)
+    try host.namespace.inside {
+      try host.network.firewall.removeEndpoint(b.lease.address, owner: "b")
+    }
+    #expect(try host.generations() == 1)
+    #expect(try !host.rules().contains("8080"))
+  }
+
   @Test("A port of one address is reached at that one only")
   func oneAddress() throws {
     let lan = try Lan(ports: [NetTests.published(8080, 80, at: "192.0.2.1")])

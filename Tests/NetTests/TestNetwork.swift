@@ -117,11 +117,22 @@ final class TestHost: Sendable {
     return (inner, lease)
   }
 
-  /// What `nft list ruleset` shows, without the number of the last transaction.
+  /// What `nft list ruleset` shows, without the numbers of minidock's transactions.
   func rules() throws -> String {
-    try namespace.command(["nft", "list", "ruleset"]).split(
+    var isNumber = false
+    return try namespace.command(["nft", "list", "ruleset"]).split(
       separator: "\n", omittingEmptySubsequences: false
-    ).filter { !$0.contains("elements = { 0x") }.joined(separator: "\n")
+    ).filter { line in
+      if line.contains("elements = { 0x") { isNumber = true }
+      defer { if line.hasSuffix("}") { isNumber = false } }
+      return !isNumber
+    }.joined(separator: "\n")
+  }
+
+  /// The numbers of minidock's transactions that the kernel keeps.
+  func generations() throws -> Int {
+    let listed = try namespace.command(["nft", "list", "set", "inet", network.table, "generation"])
+    return listed.split(separator: "0x").count - 1
   }
 
   /// Deletes the table of what the host routes, for negative controls.

@@ -102,6 +102,7 @@ int clx_unshare(int flags);
 int clx_setns(int fd, int flags);
 int clx_pidfd_open(pid_t pid, unsigned flags);
 int clx_pidfd_send_signal(int pidfd, int signal);
+int clx_membarrier(int command);
 int clx_close_range(unsigned first, unsigned last, bool cloexec_only);
 int clx_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags);
 int clx_memfd_create(const char *name, unsigned flags);

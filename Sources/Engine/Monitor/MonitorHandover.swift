@@ -56,6 +56,7 @@ enum MonitorHandover {
       throw Failure(.invalid, "monitor", reason: "minidock monitor is internal to minidock")
     }
     let store = ContainerStore(try Installation(root: root, runRoot: runRoot))
+    store.installation.netfilter.keep()
     var options = LogOptions()
     if let record = try store.read(id) { options = store.options(of: record).log }
     func pump(_ key: String) -> OutputPump {

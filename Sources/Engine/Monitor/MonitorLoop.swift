@@ -110,7 +110,10 @@ struct MonitorLoop: ~Copyable {
       names?.serve()
       reap()
       restartWhenDue()
-      if isOver() { return 0 }
+      if isOver() {
+        store.installation.netfilter.settle()
+        return 0
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import Linux
+import Net
 import Runtime
 
 /// The life of a container's monitor: the container's parent, which holds its streams, writes its log,
@@ -15,6 +16,7 @@ public enum MonitorProcess {
     try? Confinement.keepOnly([0, 1, 2, client.descriptor.raw, plan.input].filter { $0 >= 0 })
     leaveUser()
     let installation = runner.installation
+    installation.netfilter.keep()
     let id = runner.record.id
     let store = ContainerStore(installation)
     do throws(Failure) {

@@ -6,10 +6,10 @@ import Linux
 /// container is elements of their sets, added and removed in one transaction each, at a cost that does
 /// not depend on how many there are.
 ///
-/// It holds nothing but names; files (``FirewallRecords``) say what the sets should hold. Whether the
-/// tables are still as minidock left them is told by one number: each transaction of minidock's puts
-/// its own number in the set `generation`, provided that the latest one before it was minidock's too.
-/// The kernel checks that within the transaction. Any other program's transaction breaks the chain, and
+/// It holds nothing but names and a socket; files (``FirewallRecords``) say what the sets should hold.
+/// Whether the tables are still as minidock left them is told by one number: each transaction of
+/// minidock's puts its own number in the set `generation`, provided that the number of the latest one
+/// before it is there, too; the kernel refuses the transaction when there was another meanwhile. Any other program's transaction breaks the chain, and
 /// the next change, or the next ``check(isAlive:)``, looks at all rules and elements once and puts
 /// right what is not.
 public struct Firewall: Sendable {
@@ -20,6 +20,7 @@ public struct Firewall: Sendable {
   let portGroup: UInt32
   /// Whether this boot's minidock has made the host forward packets of a family (NFPROTO_*).
   let forwarding: ForwardingRecord
+  let socket: NetfilterSocket
 
   // Their names alone: a start needs no rule.
   var host: NftTable { .inet(name) }
@@ -141,12 +142,13 @@ public struct Firewall: Sendable {
   @discardableResult
   public func check(isAlive: (String) -> Bool) throws(Failure) -> Repair {
     guard records.installed() != nil else { return Repair() }
-    var netfilter = try NetlinkSocket.netfilter()
-    if try isTrusted(&netfilter) { return Repair() }
-    let lock = try FileLock.acquire(records.lockPath)
-    defer { _ = lock.raw }
-    if try isTrusted(&netfilter) { return Repair() }
-    return try reconcile(&netfilter, added: FirewallElements(), isAlive)
+    return try socket.with { (netfilter) throws(Failure) in
+      if try isTrusted(&netfilter) { return Repair() }
+      let lock = try FileLock.acquire(records.lockPath)
+      defer { _ = lock.raw }
+      if try isTrusted(&netfilter) { return Repair() }
+      return try reconcile(&netfilter, added: FirewallElements(), isAlive)
+    }
   }
 
   /// Deletes both tables and forgets all that was in them, but keeps a host that minidock has made a
@@ -157,9 +159,10 @@ public struct Firewall: Sendable {
     defer { _ = lock.raw }
     for network in records.networks() { try records.remove(bridge: network.bridge) }
     for endpoint in records.endpoints() { try records.remove(endpoint.address) }
-    var netfilter = try NetlinkSocket.netfilter()
     if staysClosed {
-      try reconcile(&netfilter, added: FirewallElements()) { _ in false }
+      _ = try socket.with { (netfilter) throws(Failure) in
+        try reconcile(&netfilter, added: FirewallElements()) { _ in false }
+      }
       return
     }
     let filtersPorts = records.installed()?.filtersPorts ?? true
@@ -172,7 +175,9 @@ public struct Firewall: Sendable {
       }
     }
     do throws(Failure) {
-      try netfilter.exchange(&batch, "delete packet rules", name)
+      _ = try socket.with { (netfilter) throws(Failure) in
+        try netfilter.exchange(&batch, "delete packet rules", name)
+      }
     } catch  where Firewall.lacksBridges(error) {
       return
     }
@@ -184,19 +189,20 @@ public struct Firewall: Sendable {
   private func apply(
     _ elements: FirewallElements, isSettled: Bool, _ isAlive: (String) -> Bool
   ) throws(Failure) -> Repair {
-    var netfilter = try NetlinkSocket.netfilter()
-    if isSettled, let installed = records.installed(),
-      try advance(
-        &netfilter,
-        { batch in
-          NftMessages.add(elements.host, to: host, in: &batch)
-          guard installed.filtersPorts else { return }
-          NftMessages.add(elements.ports, to: ports, in: &batch)
-        })
-    {
-      return Repair()
+    try socket.with { (netfilter) throws(Failure) in
+      if isSettled, let installed = records.installed(),
+        try advance(
+          &netfilter, removes: false,
+          { batch in
+            NftMessages.add(elements.host, to: host, in: &batch)
+            guard installed.filtersPorts else { return }
+            NftMessages.add(elements.ports, to: ports, in: &batch)
+          })
+      {
+        return Repair()
+      }
+      return try reconcile(&netfilter, added: elements, isAlive)
     }
-    return try reconcile(&netfilter, added: elements, isAlive)
   }
 
   /// Removes elements in one transaction. Where another program has meddled, those that are still
@@ -204,31 +210,38 @@ public struct Firewall: Sendable {
   private func withdraw(_ elements: FirewallElements) throws(Failure) {
     guard let installed = records.installed() else { return }
     let ofPorts = installed.filtersPorts ? elements.ports : []
-    var netfilter = try NetlinkSocket.netfilter()
-    let isDone = try advance(&netfilter) { batch in
-      NftMessages.remove(elements.host, from: host, in: &batch)
-      NftMessages.remove(ofPorts, from: ports, in: &batch)
+    try socket.with { (netfilter) throws(Failure) in
+      let isDone = try advance(&netfilter, removes: true) { batch in
+        NftMessages.remove(elements.host, from: host, in: &batch)
+        NftMessages.remove(ofPorts, from: ports, in: &batch)
+      }
+      if isDone { return }
+      for (table, element) in elements.host.map({ (host, $0) }) + ofPorts.map({ (ports, $0) }) {
+        var batch = MessageBatch(capacity: 512)
+        NftMessages.transaction(to: &batch) {
+          NftMessages.remove([element], from: table, in: &$0)
+        }
+        try netfilter.exchange(
+          &batch, "remove packet rule's element", element.set, tolerated: [ErrorNumber.noEntry])
+      }
     }
-    if isDone { return }
-    for (table, element) in elements.host.map({ (host, $0) }) + ofPorts.map({ (ports, $0) }) {
-      var batch = MessageBatch(capacity: 512)
-      NftMessages.transaction(to: &batch) { NftMessages.remove([element], from: table, in: &$0) }
-      try netfilter.exchange(
-        &batch, "remove packet rule's element", element.set, tolerated: [ErrorNumber.noEntry])
-    }
+    socket.noteRemoval()
   }
 
   /// Makes a change that counts on the latest transaction having been minidock's own.
   ///
+  /// - Parameter removes: whether something goes, and numbers of earlier transactions with it. A
+  ///   change that only adds leaves the kernel nothing to free.
   /// - Returns: false when it was not, or the sets do not hold what they should.
   private func advance(
-    _ netfilter: inout NetlinkSocket, _ body: (inout MessageBatch) -> Void
+    _ netfilter: inout NetlinkSocket, removes: Bool, _ body: (inout MessageBatch) -> Void
   ) throws(Failure) -> Bool {
     while true {
       let now = try netfilter.generation()
+      guard try isOwn(now, &netfilter) else { return false }
       var batch = MessageBatch(capacity: 2048)
       NftMessages.transaction(after: now, to: &batch) { batch in
-        NftMessages.remove([FirewallElements.generation(now)], from: host, in: &batch)
+        if removes { NftMessages.flush("generation", of: host, in: &batch) }
         NftMessages.add([FirewallElements.generation(Firewall.next(now))], to: host, in: &batch)
         body(&batch)
       }
@@ -252,9 +265,15 @@ public struct Firewall: Sendable {
   }
 
   private func isTrusted(_ netfilter: inout NetlinkSocket) throws(Failure) -> Bool {
-    let now = try netfilter.generation()
+    try isOwn(try netfilter.generation(), &netfilter)
+  }
+
+  /// Whether a transaction was minidock's, and all before it since the rules were put in place.
+  private func isOwn(
+    _ generation: UInt32, _ netfilter: inout NetlinkSocket
+  ) throws(Failure) -> Bool {
     var batch = MessageBatch(capacity: 512)
-    NftMessages.get(FirewallElements.generation(now), of: host, to: &batch)
+    NftMessages.get(FirewallElements.generation(generation), of: host, to: &batch)
     do throws(Failure) {
       try netfilter.exchange(&batch, "look up", "packet rules")
       return true
