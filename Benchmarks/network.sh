@@ -2,8 +2,9 @@
 # hundreds of containers with published ports. Sourced by bench.sh, whose series and timer it uses;
 # network.awk prints what it measures.
 #
-# The floor is a veth pair and a bridge made by hand in `ip netns`, without a packet rule: the same
-# programs, in the same run, in turns.
+# The floor is a veth pair and a bridge made by hand in `ip netns`, without a packet rule, measured in
+# the same run, in turns. Its servers and clients are containers, too, which join these namespaces by
+# --network host: what differs is the network.
 #
 #   BENCH_NETWORK_COUNT    containers beside (default 500)
 #   BENCH_NETWORK_SECONDS  of each measurement (default 2)
@@ -36,25 +37,26 @@ floor_network() {
     ip -n $name route add default via 10.98.0.1
     number=$((number + 1))
   done
-  # The same files and programs as in the container.
-  mount --bind /dev "$work/net/dev"
-  ip netns exec mdb chroot "$work/net" nginx -e stderr -p /bench -c nginx.conf &
-  ip netns exec mdb chroot "$work/net" iperf3 -s >/dev/null &
 }
-in_floor() { # in_floor NAMESPACE COMMAND...
+# in_floor NAMESPACE COMMAND...: with that network and none of the rest.
+in_floor() {
   namespace=$1
   shift
-  ip netns exec "$namespace" chroot "$work/net" "$@"
+  nsenter --net="/run/netns/$namespace" "$@"
 }
 
 start_network() {
-  tar cf "$work/net.tar" -C "$work/net" --exclude=./dev .
+  tar cf "$work/net.tar" -C "$work/net" .
   "$minidock" import "$work/net.tar" net >/dev/null
   rm "$work/net.tar"
-  "$minidock" run -d --name net-web -p 127.0.0.1:8080:80 -p 10.99.0.1:8081:80 net \
+  "$minidock" run -d --name net-web -p 8080:80 net \
     nginx -e stderr -p /bench -c nginx.conf >/dev/null
-  "$minidock" run -d --name net-sink -p 127.0.0.1:5201:5201 net iperf3 -s >/dev/null
+  "$minidock" run -d --name net-sink -p 5201:5201 net iperf3 -s >/dev/null
   "$minidock" run -d --name net-client net sleep 1000000 >/dev/null
+  in_floor mdb "$minidock" run -d --name net-floor-web --network host net \
+    nginx -e stderr -p /bench -c nginx.conf >/dev/null
+  in_floor mdb "$minidock" run -d --name net-floor-sink --network host net iperf3 -s >/dev/null
+  in_floor mda "$minidock" run -d --name net-floor-client --network host net sleep 1000000 >/dev/null
   web=$("$minidock" inspect --format '{{.NetworkSettings.IPAddress}}' net-web)
   sink=$("$minidock" inspect --format '{{.NetworkSettings.IPAddress}}' net-sink)
   sleep 1
@@ -84,19 +86,21 @@ latency() {
 
 measure_paths() {
   say "throughput and latency: $network_rounds rounds of $network_seconds s"
-  exec_client="$minidock exec net-client"
-  for round in $(seq "$network_rounds"); do
+  client="$minidock exec net-client"
+  # --network host leaves exec where it is.
+  floor_client="in_floor mda $minidock exec net-floor-client"
+  for _ in $(seq "$network_rounds"); do
     # shellcheck disable=SC2086 # command lines
     {
-      target=10.98.0.3 throughput floor-between in_floor mda
-      target=$sink throughput between $exec_client
+      target=10.98.0.3 throughput floor-between $floor_client
+      target=$sink throughput between $client
       target=10.98.0.3 throughput floor-host in_floor mdhost
-      target=127.0.0.1 throughput published chroot "$work/net"
+      target=127.0.0.1 throughput published env
       latency floor-host "http://10.98.0.3:80/" in_floor mdhost
-      latency address "http://$web:80/" chroot "$work/net"
-      latency published "http://127.0.0.1:8080/" chroot "$work/net"
-      latency floor-between "http://10.98.0.3:80/" in_floor mda
-      latency between "http://$web:80/" $exec_client
+      latency address "http://$web:80/" env
+      latency published "http://127.0.0.1:8080/" env
+      latency floor-between "http://10.98.0.3:80/" $floor_client
+      latency between "http://$web:80/" $client
     }
   done
 }
@@ -125,7 +129,7 @@ measure_network() {
   floor_network
   start_network
   measure_paths
-  "$minidock" rm -f net-web net-sink net-client >/dev/null
+  "$minidock" rm -f net-web net-sink net-client net-floor-web net-floor-sink net-floor-client >/dev/null
   say "$network_count containers with as many published ports"
   seq 20001 $((20000 + network_count)) | xargs -P4 -I{} \
     "$minidock" run -d --name "net-{}" -p "{}:80" busybox sleep 1000000 >/dev/null
@@ -133,5 +137,4 @@ measure_network() {
   measure_added beside
   # shellcheck disable=SC2046 # names
   "$minidock" rm -f $(seq -f 'net-%.0f' 20001 $((20000 + network_count))) >/dev/null
-  umount "$work/net/dev"
 }
