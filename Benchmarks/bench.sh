@@ -3,14 +3,16 @@
 # here, in one run and interleaved, and draws the result. A report, never a test: it fails only when
 # what it runs fails.
 #
-# usage: bench.sh [MINIDOCK] [--rounds N] [--no-peers] [--no-import] [--no-life] [--no-network]
-#                 [--life-only] [--network-only] [--install-peers] [--results DIR] [--chart FILE]
+# usage: bench.sh [MINIDOCK] [--rounds N] [--no-peers] [--no-import] [--no-life] [--no-network] [--no-oci]
+#                 [--life-only] [--network-only] [--oci-only] [--install-peers] [--results DIR]
+#                 [--chart FILE]
 #   MINIDOCK         the program to measure (default: .build/release/minidock)
 #   --rounds         runs of each quick command (default 60; docker and podman get ten)
 #   --life-only      only containers that live: exec, run -d, hundreds at once, output, logs (life.sh;
 #                    BENCH_LIFE_COUNT=50 BENCH_LIFE_MB=20 for a quick look); --no-life leaves them out
 #   --network-only   only networks: throughput, latency, cost (network.sh; BENCH_NETWORK_COUNT=50
 #                    BENCH_NETWORK_SECONDS=1 for a quick look); --no-network leaves them out
+#   --oci-only       only create, start and delete as an OCI runtime, beside crun and runc (oci.sh)
 #   --install-peers  install Debian's crun, runc, podman and docker.io first
 #   --results        where latest.tsv and steps.tsv go (default build/bench)
 #   --chart          the chart (default docs/benchmark.svg)
@@ -21,12 +23,13 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
 minidock=$top/.build/release/minidock
-rounds=60 peers=yes import=yes install=no start=yes life=yes network=yes
+rounds=60 peers=yes import=yes install=no start=yes life=yes network=yes oci=yes
+engines=yes
 results=$top/build/bench
 chart=$top/docs/benchmark.svg
 
 usage() {
-  sed -n 's/^# \{0,1\}//; 5,20p' "$0" >&2
+  sed -n 's/^# \{0,1\}//; 5,22p' "$0" >&2
   exit 2
 }
 arguments=$*
@@ -39,8 +42,10 @@ while [ $# -gt 0 ]; do
     --no-import) import=no ;;
     --no-life) life=no ;;
     --no-network) network=no ;;
-    --life-only) start=no import=no network=no ;;
-    --network-only) start=no import=no life=no peers=no ;;
+    --no-oci) oci=no ;;
+    --life-only) start=no import=no network=no oci=no ;;
+    --network-only) start=no import=no life=no peers=no oci=no ;;
+    --oci-only) start=no import=no life=no network=no engines=no ;;
     --install-peers) install=yes ;;
     -*) usage ;;
     *) minidock=$1 ;;
@@ -58,6 +63,8 @@ fi
 . "$here/life.sh"
 # shellcheck source=Benchmarks/network.sh
 . "$here/network.sh"
+# shellcheck source=Benchmarks/oci.sh
+. "$here/oci.sh"
 [ "$install" = no ] || install_peers
 if [ -z "${MINIDOCK_BENCH_INSIDE:-}" ]; then
   # shellcheck disable=SC2086 # paths with spaces are not worth an array in sh
@@ -80,7 +87,7 @@ finish() {
     while read -r mount; do umount -l "$mount" 2>/dev/null || true; done
   # Only groups that were not here before, by name, and only empty ones.
   find /sys/fs/cgroup -maxdepth 2 -type d \( -name floor -o -name "${own_group:-floor}" \
-    -o -name docker -o -name libpod_parent \) 2>/dev/null | while read -r group; do
+    -o -name docker -o -name libpod_parent -o -name minidock-oci \) 2>/dev/null | while read -r group; do
     echo "$existing_groups" | grep -qxF "$group" ||
       find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
   done
@@ -231,6 +238,7 @@ report() {
   fi
   awk -f "$here/life.awk" "$results/latest.tsv"
   awk -f "$here/network.awk" "$results/latest.tsv"
+  awk -f "$here/oci.awk" "$results/latest.tsv"
   if [ -s "$work/steps" ]; then
     echo
     echo "where a run's time goes (minidock run --trace, medians)"
@@ -256,4 +264,5 @@ fi
 measure_import
 [ "$life" = no ] || measure_life
 [ "$network" = no ] || measure_network
+[ "$oci" = no ] || measure_oci
 report

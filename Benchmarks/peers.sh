@@ -118,8 +118,10 @@ stop_docker() {
 
 start_peers() {
   start_runtimes
-  start_podman
-  start_docker
+  if [ "$engines" = yes ]; then
+    start_podman
+    start_docker
+  fi
   say "peers:${available:- none}"
 }
 

@@ -9,6 +9,8 @@
 //   @code=N        the exit code to expect (0)      @before=TEXT  shell command, run untimed before
 //   @stderr=FILE   standard error is appended there, else dropped
 //   @mount=PATH    run inside this mount namespace
+// A command may be several with @then between them, of which the times are added up. What they leave
+// running is waited for before the last one, untimed, as an engine's shim does, and counts for the peak.
 // {} in an argument is the number of the run, never the same twice.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,6 +36,7 @@ struct command {
   int count, failures;
   double *wall, *cpu;  // milliseconds
   long peak;           // KiB: the largest process of the tree
+  int parts;           // commands with @then between them
 };
 
 static struct command commands[MOST];
@@ -85,7 +89,25 @@ static pid_t start(const struct command *c, char **arguments) {
   _exit(127);
 }
 
-static void finish(struct command *c, pid_t pid, double began, int counted) {
+static void largest(struct command *c, const struct rusage *usage) {
+  if (usage->ru_maxrss > c->peak) c->peak = usage->ru_maxrss;
+}
+
+// Processes that were left behind come to the timer, which is their subreaper then.
+static void reap(struct command *c, int counted) {
+  struct rusage usage;
+  for (;;) {
+    if (wait4(-1, NULL, 0, &usage) < 0) {
+      if (errno == ECHILD) return;
+      if (errno != EINTR) fail("wait4");
+    } else if (counted) {
+      largest(c, &usage);
+    }
+  }
+}
+
+// Waits for one process. A part after the first adds to what the first took.
+static void finish(struct command *c, pid_t pid, double began, int counted, int part) {
   int status;
   struct rusage usage;
   pid_t ended;
@@ -96,10 +118,27 @@ static void finish(struct command *c, pid_t pid, double began, int counted) {
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (code != c->code) c->failures++;
   if (!counted) return;
-  c->wall[c->count] = ended_at - began;
-  c->cpu[c->count++] = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
-                       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
-  if (usage.ru_maxrss > c->peak) c->peak = usage.ru_maxrss;
+  c->wall[c->count] += ended_at - began;
+  c->cpu[c->count] += (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+                      (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+  if (part + 1 == c->parts) c->count++;
+  largest(c, &usage);
+}
+
+static void run_parts(struct command *c, char **arguments, int counted) {
+  char **next = arguments;
+  for (int part = 0; part < c->parts; part++) {
+    char **own = next, *kept = NULL;
+    while (*next && strcmp(*next, "@then")) next++;
+    if (*next) {
+      kept = *next;
+      *next = NULL;
+    }
+    if (c->parts > 1 && part + 1 == c->parts) reap(c, counted);
+    double began = now();
+    finish(c, start(c, own), began, counted, part);
+    if (kept) *next++ = kept;
+  }
 }
 
 static int ascending(const void *a, const void *b) {
@@ -139,8 +178,7 @@ static void run_rounds(void) {
       if (c->before && system(c->before) != 0) c->failures++;
       if (pause_ms) usleep(pause_ms * 1000);
       char **arguments = expand(c);
-      double began = now();
-      finish(c, start(c, arguments), began, round >= 0);
+      run_parts(c, arguments, round >= 0);
       release(arguments);
     }
   }
@@ -169,7 +207,7 @@ static void run_parallel(void) {
         pids[k] = start(c, arguments);  // by its return the child has executed
         release(arguments);
       }
-      for (int k = 0; k < parallel; k++) finish(c, pids[k], began, 0);
+      for (int k = 0; k < parallel; k++) finish(c, pids[k], began, 0, 0);
       c->wall[c->count++] = (now() - began) / 1e3;
     }
   }
@@ -190,7 +228,7 @@ static int parse_command(int argc, char **argv, int at) {
     fail("commands");
   }
   struct command *c = &commands[command_count++];
-  *c = (struct command){.every = 1, .stderr_fd = -1, .mount_fd = -1};
+  *c = (struct command){.every = 1, .parts = 1, .stderr_fd = -1, .mount_fd = -1};
   for (; at < argc && argv[at][0] == '@'; at++) {
     char *value = strchr(argv[at], '=');
     if (!value) break;
@@ -204,7 +242,11 @@ static int parse_command(int argc, char **argv, int at) {
     else break;
   }
   c->arguments = argv + at;
-  while (at < argc && strcmp(argv[at], "--")) at++;
+  for (; at < argc && strcmp(argv[at], "--"); at++) {
+    if (strcmp(argv[at], "@then")) continue;
+    c->parts++;
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) fail("become subreaper");
+  }
   if (at < argc) argv[at++] = NULL;
   if (!c->arguments[0]) {
     errno = EINVAL;

@@ -1,5 +1,6 @@
 # The product's checks on a cgroup-v2 machine. Runs inside, as root, once, on a fresh system.
 . /checks/tap.sh
+. /checks/oci.sh
 
 # run ARGUMENTS...: of a container that goes away.
 run() { minidock run --rm "$@" </dev/null; }
@@ -203,6 +204,9 @@ namespace
 nested
 users
 network
+oci_lifecycle
+oci_changes
+oci_others
 sleep 1
 host_state /tmp/after
 check "nothing is left: groups, mounts, links, records" diff /tmp/before /tmp/after
