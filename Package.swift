@@ -77,7 +77,9 @@ let package = Package(
 
     // Tests/VM holds scripts, not a target: Tests/IntegrationTests drives it.
     .target(
-      name: "TestSupport", dependencies: ["Linux"], path: "Tests/TestSupport",
+      name: "TestSupport",
+      dependencies: ["Linux", .product(name: "Crypto", package: "swift-crypto")],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "ImageTests", dependencies: ["Image", "TestSupport"], swiftSettings: strict),

@@ -46,7 +46,8 @@ public struct ImageResolution {
     }
     if let image = try store.find(text) {
       // As with docker, a platform that the image here is not for is one to pull.
-      if policy == .never || isFor(platform, image) || (try? Reference(text)) == nil {
+      let fits = try isFor(platform, image)
+      if policy == .never || fits || (try? Reference(text)) == nil {
         try checkPlatform(of: image, text, platform)
         return image
       }
@@ -92,29 +93,39 @@ public struct ImageResolution {
     return nil
   }
 
-  private func isFor(_ platform: String?, _ image: ImageRecord) -> Bool {
+  private func isFor(_ platform: String?, _ image: ImageRecord) throws(Failure) -> Bool {
     guard let platform else { return true }
-    let parts = platform.split(separator: "/").map(String.init)
-    return parts.count == 1
-      ? parts[0] == image.os || parts[0] == image.architecture
-      : parts.count >= 2 && parts[0] == image.os && parts[1] == image.architecture
+    return try ImagePlatform(platform).accepts(image.platform)
   }
 
   private func checkPlatform(
     of image: ImageRecord, _ text: String, _ platform: String?
   ) throws(Failure) {
-    let own = "\(image.os)/\(image.architecture)"
-    guard isFor(platform, image) else {
+    guard try isFor(platform, image) else {
       throw Failure(
-        .notFound, "find image", text, reason: "it is for \(own), not for \(platform ?? own)")
+        .notFound, "find image", text,
+        reason: "it is for \(image.platform), not for \(platform ?? "")")
     }
-    if image.architecture != HostPlatform.architecture && !HostPlatform.emulates(image.architecture)
-    {
+    let host = ImagePlatform.host
+    guard image.os == host.os else {
       throw Failure(
         .unsupported, "run image", text,
-        reason: "it is for \(own), this machine is linux/\(HostPlatform.architecture)",
+        reason: "it is for \(image.platform), this machine is \(host)")
+    }
+    guard image.architecture == host.architecture || HostPlatform.emulates(image.architecture)
+    else {
+      throw Failure(
+        .unsupported, "run image", text,
+        reason: "it is for \(image.platform), this machine is \(host)",
         remedy: "register an emulator with binfmt_misc (package qemu-user-static)")
     }
+  }
+}
+
+extension ImageRecord {
+  /// What it is for.
+  var platform: ImagePlatform {
+    ImagePlatform(os: os, architecture: architecture, variant: variant)
   }
 }
 
@@ -132,12 +143,24 @@ public enum HostPlatform {
   }
 
   /// Whether binfmt_misc has an enabled interpreter for an architecture.
-  static func emulates(_ architecture: String) -> Bool {
-    let machines = ["amd64": "x86_64", "arm64": "aarch64", "386": "i386"]
+  ///
+  /// - Parameter registrations: where the kernel tells of them.
+  static func emulates(
+    _ architecture: String, registrations: String = "/proc/sys/fs/binfmt_misc"
+  ) -> Bool {
     if architecture == "386" && HostPlatform.architecture == "amd64" { return true }
+    // The names of QEMU's programs, after which its packages call their entries.
+    let machines = [
+      "amd64": "x86_64", "arm64": "aarch64", "386": "i386", "mipsle": "mipsel",
+      "mips64le": "mips64el", "loong64": "loongarch64",
+    ]
     let machine = machines[architecture] ?? architecture
-    let entry = Files.text("/proc/sys/fs/binfmt_misc/qemu-\(machine)") ?? ""
-    return entry.hasPrefix("enabled")
+    guard !machine.isEmpty, machine.utf8.allSatisfy(ImagePlatform.isWordByte) else { return false }
+    // The kernel's own words (Documentation/admin-guide/binfmt-misc.rst), for all and for each.
+    func isEnabled(_ name: String) -> Bool {
+      (Files.text("\(registrations)/\(name)") ?? "").hasPrefix("enabled")
+    }
+    return isEnabled("status") && isEnabled("qemu-\(machine)")
   }
 }
 

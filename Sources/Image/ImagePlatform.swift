@@ -30,8 +30,7 @@ public struct ImagePlatform: Sendable, Equatable, CustomStringConvertible {
       $0.lowercased()
     }
     let isPlain = parts.allSatisfy { part in
-      !part.isEmpty && part.utf8.count <= 32
-        && part.utf8.allSatisfy { ReferenceGrammar.isLowerOrDigit($0) || $0 == 0x5f || $0 == 0x2e }
+      !part.isEmpty && part.utf8.count <= 32 && part.utf8.allSatisfy(Self.isWordByte)
     }
     guard isPlain, (1...3).contains(parts.count) else {
       throw Failure(
@@ -54,6 +53,11 @@ public struct ImagePlatform: Sendable, Equatable, CustomStringConvertible {
     case "armel": (architecture, variant) = ("arm", "v6")
     default: break
     }
+  }
+
+  /// What the parts of a platform are made of.
+  public static func isWordByte(_ byte: UInt8) -> Bool {
+    ReferenceGrammar.isLowerOrDigit(byte) || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
   }
 
   /// "linux/arm64/v8".

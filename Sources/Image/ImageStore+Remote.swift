@@ -34,6 +34,18 @@ extension ImageStore {
     }
   }
 
+  /// Drops what is known of names that lead nowhere any more, and of names by the digest of an image that
+  /// has gone.
+  func forget(_ names: [Reference], of gone: ImageRecord?) throws(Failure) {
+    guard Files.exists(remotePath) else { return }
+    for name in names { try Files.remove(remotePath(name)) }
+    guard let gone else { return }
+    for file in try Files.list(remotePath) where file.contains("@") {
+      let path = "\(remotePath)/\(file)"
+      if note(path)?.manifest == gone.manifest { try Files.remove(path) }
+    }
+  }
+
   private func note(_ path: String) -> (digest: Digest, manifest: Digest)? {
     guard let text = SymbolicLinks.read(path), text.utf8.count == 129,
       let digest = Digest(hexDigits: text.utf8.prefix(64)),

@@ -53,6 +53,7 @@ extension ImageStore {
       for name in record.names { try Files.remove(namePath(name)) }
       try Files.remove(recordPath(record.id))
       try Files.syncDirectory(of: recordPath(record.id))
+      try forget(record.names, of: record)
       try collect(plan, ingest)
       let gone = record.layers.reversed().filter { !Files.exists(layerPath($0.chainID)) }
       outcome = .success(
@@ -79,6 +80,7 @@ extension ImageStore {
   /// The caller holds the lock.
   private func untag(_ names: [Reference], _ record: ImageRecord) throws(Failure) {
     for name in names { try Files.remove(namePath(name)) }
+    try forget(names, of: nil)
     var left = record
     left.names.removeAll { names.contains($0) }
     try replace(recordPath(record.id), with: ImageSummary.bytes(left))

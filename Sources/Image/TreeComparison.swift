@@ -77,8 +77,7 @@ enum TreeComparison {
     var problem: String?
     try TreeWalker.walk(expected, name: "layer") { (entry) throws(Failure) in
       if problem != nil { return .skip }
-      let path = entry.path.isEmpty ? [46] : entry.path
-      let match = try TreeEntry(try Root.locate(path, below: found), path: entry.path)
+      let match = try TreeEntry(try locate(entry.path, below: found), path: entry.path)
       let (old, new) = (try entry.metadata(), try match.metadata())
       func sorted(_ list: [ExtendedAttribute]) -> [ExtendedAttribute] {
         list.sorted { $0.name.lexicographicallyPrecedes($1.name) }
@@ -99,6 +98,21 @@ enum TreeComparison {
       return .descend
     }
     return problem
+  }
+
+  /// An entry of a tree that may be deeper than a path can say (PATH_MAX): found piece by piece.
+  private static func locate(
+    _ path: [UInt8], below top: borrowing Descriptor
+  ) throws(Failure) -> Descriptor {
+    var rest = path[...]
+    var place = try Root.locate([46], below: top)
+    while !rest.isEmpty {
+      let piece = rest.prefix(2048)
+      let cut = piece.count < rest.count ? piece.lastIndex(of: UInt8(ascii: "/")) : nil
+      place = try Root.locate(Array(rest[..<(cut ?? rest.endIndex)]), below: place)
+      rest = cut.map { rest[($0 + 1)...] } ?? []
+    }
+    return place
   }
 
   private static func same(

@@ -82,11 +82,23 @@ public final class HostileRegistry {
   /// Adds a manifest as it is, under a tag.
   @discardableResult
   public func add(manifest text: String, _ name: String, _ tag: String) throws -> String {
-    let sum = try run(["sha256sum"], input: Array(text.utf8)).output.prefix(64)
+    try add(manifest: Array(text.utf8), name, tag)
+  }
+
+  /// Adds a manifest as it is, under a tag.
+  @discardableResult
+  public func add(manifest: [UInt8], _ name: String, _ tag: String) throws -> String {
+    let digest = sha256(manifest)
     try Files.makeDirectories(directory + "/manifests", mode: 0o755)
     try Files.makeDirectories("\(directory)/tags/\(name)", mode: 0o755)
-    try Files.replace("\(directory)/manifests/\(sum)", with: Array(text.utf8))
-    try Files.replace("\(directory)/tags/\(name)/\(tag)", with: Array("sha256:\(sum)".utf8))
-    return "sha256:\(sum)"
+    try Files.replace("\(directory)/manifests/\(digest.dropFirst(7))", with: manifest)
+    try Files.replace("\(directory)/tags/\(name)/\(tag)", with: Array(digest.utf8))
+    return digest
+  }
+
+  /// Adds a blob.
+  public func add(blob: [UInt8]) throws {
+    try Files.makeDirectories(directory + "/blobs", mode: 0o755)
+    try Files.replace("\(directory)/blobs/\(sha256(blob).dropFirst(7))", with: blob)
   }
 }

@@ -53,7 +53,7 @@ public struct ImagePrune {
   /// - Parameters:
   ///   - all: those with a name as well.
   ///   - progress: called with the number removed and of all before each.
-  /// - Returns: docker's lines, and the bytes of the layers that are gone.
+  /// - Returns: docker's lines, and the bytes of all files that are gone.
   public func prune(
     all: Bool, _ selection: PruneSelection, progress: (Int, Int) -> Void = { _, _ in }
   ) throws(Failure) -> (lines: [String], bytes: Int64) {
@@ -64,8 +64,8 @@ public struct ImagePrune {
       !used.contains(image.id.description) && (all || image.names.isEmpty)
         && selection.matches(image.config.labels.map { ($0.key, $0.value) }, image.created)
     }
+    let usage = try StoreUsage(store, of: unused)
     var lines: [String] = []
-    var bytes: Int64 = 0
     for (index, image) in unused.enumerated() {
       progress(index, unused.count)
       do throws(Failure) {
@@ -78,13 +78,11 @@ public struct ImagePrune {
         for item in items {
           let text = item.description
           lines.append(text.prefix(1).lowercased() + text.dropFirst())
-          guard case .deleted(let digest) = item else { continue }
-          bytes += image.layers.first { $0.chainID == digest }?.size ?? 0
         }
       } catch  where error.code == .inUse || error.code == .notFound {
         continue
       }
     }
-    return (lines, bytes)
+    return (lines, usage.freed(from: store))
   }
 }

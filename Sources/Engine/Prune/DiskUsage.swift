@@ -7,10 +7,12 @@ public struct DiskUsage: Sendable {
   public struct ImageUsage: Sendable {
     /// The image.
     public let image: ImageRecord
-    /// Bytes of layers that other images have as well.
+    /// Bytes of layers and blobs that other images have as well.
     public let shared: Int64
-    /// Bytes of its own layers.
+    /// Bytes of its own ones.
     public let unique: Int64
+    /// Bytes of all that it needs.
+    public var size: Int64 { shared + unique }
     /// How many containers are made of it.
     public let containers: Int
   }
@@ -51,7 +53,7 @@ public struct DiskUsage: Sendable {
   public let containers: [ContainerUsage]
   /// By name.
   public let volumes: [VolumeUsage]
-  /// A layer counts once, however many images have it.
+  /// A layer counts once, however many images have it, and twice as it is there unpacked and as it came.
   public let imageTotal: Total
 
   /// Looks through an installation: every file of every container and volume is counted, one with
@@ -70,36 +72,21 @@ public struct DiskUsage: Sendable {
         volume: $0, size: TreeSize.bytes(volumeStore.data($0.name)),
         links: users[$0.name]?.count ?? 0)
     }
-    let records = try installation.imageStore().list()
+    let imageStore = try installation.imageStore()
+    let records = try imageStore.list()
+    let usage = try StoreUsage(imageStore)
     var uses: [String: Int] = [:]
     for container in listed { uses[container.record.imageID, default: 0] += 1 }
-    var owners: [String: Int] = [:]
-    for image in records {
-      for layer in Set(image.layers.map(\.chainID.description)) { owners[layer, default: 0] += 1 }
-    }
-    images = records.map { image in
-      let shared = image.layers.filter { (owners[$0.chainID.description] ?? 0) > 1 }
-      let bytes = shared.reduce(0) { $0 + $1.size }
-      return ImageUsage(
-        image: image, shared: bytes, unique: image.size - bytes,
+    let shares = usage.shares(of: records)
+    images = zip(records, shares).map { image, share in
+      ImageUsage(
+        image: image, shared: share.shared, unique: share.unique,
         containers: uses[image.id.description] ?? 0)
     }
-    var total = Total()
-    total.count = images.count
-    var all: [String: Int64] = [:]
-    var needed = Set<String>()
-    for usage in images {
-      if usage.containers > 0 { total.active += 1 }
-      for layer in usage.image.layers {
-        all[layer.chainID.description] = layer.size
-        if usage.containers > 0 { needed.insert(layer.chainID.description) }
-      }
-    }
-    for (layer, size) in all {
-      total.size += size
-      if !needed.contains(layer) { total.reclaimable += size }
-    }
-    imageTotal = total
+    let needed = images.filter { $0.containers > 0 }.map(\.image)
+    imageTotal = Total(
+      count: images.count, active: needed.count, size: usage.total,
+      reclaimable: usage.total - usage.bytes(of: needed))
   }
 
   /// Those that run are in use.

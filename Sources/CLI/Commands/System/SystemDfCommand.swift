@@ -14,7 +14,8 @@ struct SystemDfCommand: Command {
         minidock system df --format '{{.Type}} {{.Reclaimable}}'
 
       Sizes are those of the files; one with several names counts once, and so does a layer of several \
-      images.
+      images. A layer is on disk twice, as it came and unpacked, and both count: removing the image gives \
+      both back.
       """)
 
   @Flag(name: [.customShort("v"), .long], help: "Show every image, container and volume.")
@@ -127,7 +128,7 @@ struct DiskSections {
       let name = entry.image.names.first
       return [
         name?.repository ?? "<none>", name?.tag ?? "<none>", String(entry.image.id.hex.prefix(12)),
-        Elapsed.ago(entry.image.created), ByteCount.decimal(entry.image.size),
+        Elapsed.ago(entry.image.created), ByteCount.decimal(entry.size),
         ByteCount.decimal(entry.shared), ByteCount.decimal(entry.unique), String(entry.containers),
       ]
     }

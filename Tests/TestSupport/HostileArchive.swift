@@ -3,27 +3,46 @@ import Linux
 
 /// An archive as a list of steps: they build the tar for the import, and they drive a naive unpacker
 /// that does what every vulnerable one did, to show that the same archive escapes there.
-struct HostileArchive {
-  enum Step {
+public struct HostileArchive: Sendable {
+  /// One entry.
+  public enum Step: Sendable {
+    /// A set-user-id file.
     case file(String)
+    /// A directory.
     case directory(String, mode: Int)
+    /// A symbolic link and its target.
     case link(String, String)
+    /// A hard link and its target.
     case hardLink(String, String)
+    /// A fifo.
     case fifo(String)
+    /// A character device.
+    case device(String)
     /// A file whose name comes in a GNU long-name header, in a pax header, or in both parts of ustar.
     case gnuNamed(String)
+    /// See there.
     case paxNamed(String)
+    /// A hard link whose target comes in a GNU long-link or a pax header.
+    case gnuLinked(String, String)
+    /// See there.
+    case paxLinked(String, String)
+    /// A sparse file in GNU's pax form 1.0, which has its own field for the name.
+    case sparse(String)
   }
 
-  var name: String
-  var steps: [Step]
+  /// What it tries.
+  public var name: String
+  /// Its entries.
+  public var steps: [Step]
 
-  init(_ name: String, _ steps: [Step]) {
+  /// An archive by its entries.
+  public init(_ name: String, _ steps: [Step]) {
     self.name = name
     self.steps = steps
   }
 
-  var bytes: [UInt8] {
+  /// The tar.
+  public var bytes: [UInt8] {
     TarBuilder.archive { tar in
       for step in steps {
         switch step {
@@ -32,24 +51,41 @@ struct HostileArchive {
         case .link(let path, let target): tar.link(path, target)
         case .hardLink(let path, let target): tar.hardLink(path, target)
         case .fifo(let path): tar.add(TarBuilder.Header(path, "6"))
+        case .device(let path): tar.device(path, "3", 1, 3)
         case .gnuNamed(let path):
           tar.gnuLong(path, type: "L")
           tar.file("short", "escaped")
         case .paxNamed(let path):
           tar.pax([("path", Array(path.utf8))])
           tar.file("short", "escaped")
+        case .gnuLinked(let path, let target):
+          tar.gnuLong(target, type: "K")
+          tar.hardLink(path, "short")
+        case .paxLinked(let path, let target):
+          tar.pax([("linkpath", Array(target.utf8))])
+          tar.hardLink(path, "short")
+        case .sparse(let path):
+          tar.pax([
+            ("GNU.sparse.major", Array("1".utf8)), ("GNU.sparse.minor", Array("0".utf8)),
+            ("GNU.sparse.name", Array(path.utf8)), ("GNU.sparse.realsize", Array("4096".utf8)),
+          ])
+          var header = TarBuilder.Header("short")
+          header.size = 519
+          tar.add(
+            header,
+            Array("1\n0\n7\n".utf8) + [UInt8](repeating: 0, count: 506) + Array("escaped".utf8))
         }
       }
     }
   }
 
   /// Unpacks by joining strings and letting the host resolve them: the negative control.
-  func unpackNaively(into tree: String) {
+  public func unpackNaively(into tree: String) {
     func place(_ path: String) -> String { path.hasPrefix("/") ? path : tree + "/" + path }
     var late: [(String, Int)] = []
     for step in steps {
       switch step {
-      case .file(let path), .gnuNamed(let path), .paxNamed(let path):
+      case .file(let path), .gnuNamed(let path), .paxNamed(let path), .sparse(let path):
         let fd = creat(place(path), 0o644)
         if fd >= 0 {
           _ = Glibc.write(fd, "escaped", 7)
@@ -65,8 +101,11 @@ struct HostileArchive {
           try? Files.removeTree(path)
           symlink(target, path)
         }
-      case .hardLink(let path, let target): Glibc.link(place(target), place(path))
+      case .hardLink(let path, let target), .gnuLinked(let path, let target),
+        .paxLinked(let path, let target):
+        Glibc.link(place(target), place(path))
       case .fifo(let path): mkfifo(place(path), 0o644)
+      case .device(let path): mknod(place(path), S_IFCHR | 0o666, 0x103)
       }
     }
     for (path, mode) in late { chmod(path, mode_t(mode)) }
@@ -74,7 +113,7 @@ struct HostileArchive {
 
   /// The corpus. `sentinel` is the absolute path of the directory that must not change, `up` the way from
   /// the tree to the directory that holds it.
-  static func corpus(sentinel: String, up: String) -> [HostileArchive] {
+  public static func corpus(sentinel: String, up: String) -> [HostileArchive] {
     // Ways to reach the sentinel: steps that come first, and the prefix of a path that goes through them.
     let ways: [(String, [Step], String)] = [
       ("absolute path", [], sentinel + "/"),
@@ -121,12 +160,19 @@ struct HostileArchive {
       archives.append(
         HostileArchive("\(name): steal", before + [.hardLink("stolen", prefix + "secret")]))
       archives.append(HostileArchive("\(name): fifo", before + [.fifo(prefix + "new")]))
+      archives.append(HostileArchive("\(name): device", before + [.device(prefix + "new")]))
     }
     archives += [
       HostileArchive("GNU long name", [.gnuNamed(sentinel + "/new")]),
       HostileArchive("GNU long dots", [.gnuNamed(up + "/sentinel/new")]),
       HostileArchive("pax path", [.paxNamed(sentinel + "/new")]),
       HostileArchive("pax dots", [.paxNamed(up + "/sentinel/secret")]),
+      HostileArchive(
+        "GNU long link", [.gnuLinked("stolen", sentinel + "/secret"), .file("stolen")]),
+      HostileArchive(
+        "pax link", [.paxLinked("stolen", up + "/sentinel/secret"), .file("stolen")]),
+      HostileArchive("sparse file", [.sparse(sentinel + "/new")]),
+      HostileArchive("sparse file with dots", [.sparse(up + "/sentinel/secret")]),
       HostileArchive(
         "overwrite through stolen file",
         [.hardLink("stolen", sentinel + "/secret"), .file("stolen")]),
