@@ -9,7 +9,7 @@ IMAGES := $(BUILD)/images
 UNITS = $(PREFIX)/lib/systemd/system
 BINARY := .build/release/minidock
 DEBIAN_PACKAGES := libarchive-dev libcap-dev libmnl-dev libseccomp-dev libzstd-dev liblzma-dev \
-  libbz2-dev liblz4-dev zlib1g-dev libacl1-dev pkg-config busybox-static
+  libbz2-dev liblz4-dev zlib1g-dev libacl1-dev libisal2 pkg-config busybox-static
 
 # Everything but libc, libm and libmnl (which Debian has no archive of) is linked statically: a dynamic
 # Swift runtime and libarchive's shared library would cost each start more than the container does.
@@ -69,7 +69,7 @@ check: deps ## Check format, warnings, layering and documentation
 fmt: ## Format all Swift files
 	$(SWIFT) format -i -r --configuration .swift-format Package.swift Sources Tests
 
-bench: build images ## Measure starts and living containers beside the floor and other engines; ARGS='--life-only'
+bench: build images ## Measure starts, living containers, networks and images beside the floor and other engines; ARGS='--image-only'
 	Benchmarks/bench.sh $(CURDIR)/$(BINARY) $(ARGS)
 
 docs: build ## Write the command reference and the list of security tests

@@ -4,8 +4,8 @@
 # what it runs fails.
 #
 # usage: bench.sh [MINIDOCK] [--rounds N] [--no-peers] [--no-import] [--no-life] [--no-network] [--no-oci]
-#                 [--life-only] [--network-only] [--oci-only] [--install-peers] [--results DIR]
-#                 [--chart FILE]
+#                 [--no-image] [--life-only] [--network-only] [--oci-only] [--image-only] [--install-peers]
+#                 [--results DIR] [--chart FILE]
 #   MINIDOCK         the program to measure (default: .build/release/minidock)
 #   --rounds         runs of each quick command (default 60; docker and podman get ten)
 #   --life-only      only containers that live: exec, run -d, hundreds at once, output, logs (life.sh;
@@ -13,6 +13,8 @@
 #   --network-only   only networks: throughput, latency, cost (network.sh; BENCH_NETWORK_COUNT=50
 #                    BENCH_NETWORK_SECONDS=1 for a quick look); --no-network leaves them out
 #   --oci-only       only create, start and delete as an OCI runtime, beside crun and runc (oci.sh)
+#   --image-only     only images: load, pull and the list of many (image.sh; BENCH_IMAGE_MB=100
+#                    BENCH_IMAGE_COUNT=100 for a quick look); --no-image leaves them out
 #   --install-peers  install Debian's crun, runc, podman and docker.io first
 #   --results        where latest.tsv and steps.tsv go (default build/bench)
 #   --chart          the chart (default docs/benchmark.svg)
@@ -23,13 +25,13 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/.." && pwd)
 minidock=$top/.build/release/minidock
-rounds=60 peers=yes import=yes install=no start=yes life=yes network=yes oci=yes
+rounds=60 peers=yes import=yes install=no start=yes life=yes network=yes oci=yes images=yes
 engines=yes
 results=$top/build/bench
 chart=$top/docs/benchmark.svg
 
 usage() {
-  sed -n 's/^# \{0,1\}//; 5,22p' "$0" >&2
+  sed -n 's/^# \{0,1\}//; 5,24p' "$0" >&2
   exit 2
 }
 arguments=$*
@@ -43,9 +45,11 @@ while [ $# -gt 0 ]; do
     --no-life) life=no ;;
     --no-network) network=no ;;
     --no-oci) oci=no ;;
-    --life-only) start=no import=no network=no oci=no ;;
-    --network-only) start=no import=no life=no peers=no oci=no ;;
-    --oci-only) start=no import=no life=no network=no engines=no ;;
+    --life-only) start=no import=no network=no oci=no images=no ;;
+    --network-only) start=no import=no life=no peers=no oci=no images=no ;;
+    --oci-only) start=no import=no life=no network=no engines=no images=no ;;
+    --no-image) images=no ;;
+    --image-only) start=no import=no life=no network=no oci=no ;;
     --install-peers) install=yes ;;
     -*) usage ;;
     *) minidock=$1 ;;
@@ -65,6 +69,8 @@ fi
 . "$here/network.sh"
 # shellcheck source=Benchmarks/oci.sh
 . "$here/oci.sh"
+# shellcheck source=Benchmarks/image.sh
+. "$here/image.sh"
 [ "$install" = no ] || install_peers
 if [ -z "${MINIDOCK_BENCH_INSIDE:-}" ]; then
   # shellcheck disable=SC2086 # paths with spaces are not worth an array in sh
@@ -82,6 +88,7 @@ existing_groups=$(find /sys/fs/cgroup -maxdepth 2 -type d 2>/dev/null | sort)
 # Undoes in the opposite order; the namespaces do the rest.
 finish() {
   trap '' INT TERM HUP PIPE
+  image_stop_registry
   stop_peers
   awk -v work="$work/" 'index($5, work) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
     while read -r mount; do umount -l "$mount" 2>/dev/null || true; done
@@ -239,6 +246,7 @@ report() {
   awk -f "$here/life.awk" "$results/latest.tsv"
   awk -f "$here/network.awk" "$results/latest.tsv"
   awk -f "$here/oci.awk" "$results/latest.tsv"
+  awk -f "$here/image.awk" "$results/latest.tsv"
   if [ -s "$work/steps" ]; then
     echo
     echo "where a run's time goes (minidock run --trace, medians)"
@@ -265,4 +273,5 @@ measure_import
 [ "$life" = no ] || measure_life
 [ "$network" = no ] || measure_network
 [ "$oci" = no ] || measure_oci
+[ "$images" = no ] || measure_image
 report
