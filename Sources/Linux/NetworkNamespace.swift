@@ -25,4 +25,22 @@ public enum NetworkNamespace {
     }
     return try body()
   }
+
+  /// Brings the loopback link of the caller's network namespace up, with 127.0.0.1 and ::1 (netdevice(7)).
+  ///
+  /// - Throws: SIOCSIFFLAGS's failure: EPERM without CAP_NET_ADMIN in the namespace's user namespace.
+  public static func raiseLoopback() throws(Failure) {
+    // Any socket will do for the call; this one needs no internet protocol.
+    let socket = Descriptor(
+      owning: try check("create", "socket") {
+        Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+      })
+    // struct ifreq: the name in 16 bytes, then the flags. Those that a caller cannot change stay.
+    var request = [UInt8](repeating: 0, count: MemoryLayout<ifreq>.size)
+    request.replaceSubrange(0..<2, with: Array("lo".utf8))
+    request.withUnsafeMutableBytes { $0.storeBytes(of: Int16(1), toByteOffset: 16, as: Int16.self) }
+    try check("bring up", "link lo") {
+      request.withUnsafeMutableBytes { clx_ioctl(socket.raw, UInt(SIOCSIFFLAGS), $0.baseAddress) }
+    }
+  }
 }

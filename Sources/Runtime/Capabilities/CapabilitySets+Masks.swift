@@ -10,3 +10,19 @@ extension CapabilitySets {
       ambient: masks.ambient)
   }
 }
+
+extension CapabilityMasks {
+  /// Takes out of every set what this process cannot give because it does not have it.
+  ///
+  /// - Returns: the names of what was taken out.
+  mutating func limitToPermitted() -> [String] {
+    let available = CapabilitySets.permitted
+    let lacking = (bounding | effective | permitted | inheritable | ambient) & ~available
+    bounding &= available
+    effective &= available
+    permitted &= available
+    inheritable &= available
+    ambient &= available
+    return CapabilitySets.names(of: lacking)
+  }
+}

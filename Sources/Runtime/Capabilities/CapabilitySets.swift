@@ -78,7 +78,7 @@ public enum CapabilitySets {
     do throws(Failure) {
       try check("set capabilities") { cap_set_proc(state) }
     } catch  where error.isDenied {
-      let lacking = permitted & ~permittedNow
+      let lacking = permitted & ~self.permitted
       throw Failure(
         .refused, "set capabilities", describe(lacking),
         reason: "minidock itself does not have them",
@@ -103,7 +103,8 @@ public enum CapabilitySets {
     }
   }
 
-  private static var permittedNow: UInt64 {
+  /// What this process has in its permitted set, and so the most that it can give.
+  static var permitted: UInt64 {
     guard let state = cap_get_proc() else { return 0 }
     defer { cap_free(UnsafeMutableRawPointer(state)) }
     var mask: UInt64 = 0

@@ -56,7 +56,9 @@ struct BundleCheck {
   }
 
   private func checkMounts() throws(Failure) {
-    var targets: [(path: String, index: Int)] = []
+    // Mounts at one place cover one another, as containerd's CRI plugin has it for /dev/shm; the same one
+    // twice is nobody's intention.
+    var entries: [(key: String, index: Int)] = []
     for (index, mount) in (spec.mounts ?? []).enumerated() {
       let field = "mounts[\(index)]"
       guard mount.destination.hasPrefix("/") else {
@@ -72,13 +74,14 @@ struct BundleCheck {
         throw Failure.field(field + ".type", "it is missing")
       }
       try checkMapping(mount, options, field)
-      if !options.isRemount { targets.append((mount.destination.tidyPath, index)) }
+      if options.isRemount { continue }
+      let key = [mount.destination.tidyPath, mount.type ?? "", mount.source ?? ""]
+      entries.append(((key + (mount.options ?? [])).joined(separator: "\0"), index))
     }
-    targets.sort { ($0.path, $0.index) < ($1.path, $1.index) }
-    for index in targets.indices.dropFirst() where targets[index].path == targets[index - 1].path {
+    entries.sort { ($0.key, $0.index) < ($1.key, $1.index) }
+    for index in entries.indices.dropFirst() where entries[index].key == entries[index - 1].key {
       throw Failure.field(
-        "mounts[\(targets[index].index)].destination",
-        "\(targets[index].path) is that of mounts[\(targets[index - 1].index)] too")
+        "mounts[\(entries[index].index)]", "it is mounts[\(entries[index - 1].index)] again")
     }
   }
 

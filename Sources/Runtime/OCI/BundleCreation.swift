@@ -86,6 +86,7 @@ public struct BundleCreation: ~Copyable {
     plan.start.namespaces = namespaces.madeLate
     plan.isInUserNamespace = namespaces.hasUser
     plan.avoidsPivot = options.avoidsPivot
+    if !namespaces.hasUser { plan.start.process.limitCapabilities(options.warn) }
     try prepare(&plan.start.process)
     let late = namespaces.needsMaker ? [] : namespaces.joined
     plan.joins = late.map(\.kind)

@@ -18,6 +18,8 @@ public struct BundleExec: Sendable {
     public var ignoresPause = false
     /// `--cgroup`: a group below the container's; nil for the container's own.
     public var cgroup: String?
+    /// Told what is done in another way than the process asks.
+    public var warn: @Sendable (String) -> Void = { _ in }
 
     /// runc's defaults.
     public init() {}
@@ -84,6 +86,7 @@ public struct BundleExec: Sendable {
     plan.start.process = try ProcessPlan(
       bundle: process, linux: spec.linux ?? Spec.Linux(), try filter(spec, process))
     plan.start.process.makesWorkingDirectory = false
+    if !namespaces.hasUser { plan.start.process.limitCapabilities(options.warn) }
     try PreservedDescriptors.prepare(options.preserved, &plan.start.process)
     // Only children are to be born there; without a user namespace this process can do so itself.
     if !namespaces.hasUser, let entry = namespaces.joined.first(where: { $0.kind == .pid }) {

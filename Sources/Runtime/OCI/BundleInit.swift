@@ -89,6 +89,8 @@ public struct BundleInit: ~Copyable {
     for number in joins { ThisProcess.close(number) }
     joins = []
     if !plan.start.namespaces.isEmpty { try plan.start.namespaces.unshare() }
+    // An engine that leaves the network to the runtime expects loopback to work, as with runc and crun.
+    if plan.start.namespaces.contains(.network) { try NetworkNamespace.raiseLoopback() }
   }
 
   private mutating func mountRoot() throws(Failure) -> MountExecutor {

@@ -16,6 +16,8 @@ public struct BundleOptions: Sendable {
   public var usesSystemd = false
   /// Whether the caller goes on without the container: there is nobody to pass a terminal's bytes.
   public var detaches = true
+  /// Told what is done in another way than the bundle asks.
+  public var warn: @Sendable (String) -> Void = { _ in }
 
   /// runc's defaults.
   public init() {}

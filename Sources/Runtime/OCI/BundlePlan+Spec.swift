@@ -51,6 +51,18 @@ extension ProcessPlan {
       extras.personality = personality.domain == "LINUX32" ? 8 : 0
     }
   }
+
+  /// Leaves out the capabilities that the runtime cannot give, and says so: the specification wants a
+  /// warning and no failure, so that `--privileged` works on a host which has itself not all of them.
+  ///
+  /// Not for a process in a user namespace, where it has them all.
+  mutating func limitCapabilities(_ warn: (String) -> Void) {
+    let lacking = capabilities.limitToPermitted()
+    if lacking.isEmpty { return }
+    warn(
+      "process.capabilities: not granted, the runtime has not got: "
+        + lacking.joined(separator: " "))
+  }
 }
 
 extension Spec {

@@ -17,6 +17,8 @@ extension UnderEngines {
       #expect(named.status == 3)
       #expect(named.output == "input" && named.errors == "error\n")
       #expect(try host.succeed("run", "--rm", "--init", "busybox", "echo", "init") == "init")
+      // Whatever of all capabilities the host has itself.
+      #expect(try host.succeed("run", "--rm", "--privileged", "busybox", "echo", "all") == "all")
       #expect(try host.docker("run", "--rm", "busybox", "nosuch").status == 127)
       #expect(try host.docker("run", "--rm", "busybox", "/etc").status == 126)
       let options = try host.succeed(

@@ -34,6 +34,7 @@ enum OCICreate {
     options.keepsKeyring = words.has("no-new-keyring")
     options.preserved = try words.number("preserve-fds") ?? 0
     options.usesSystemd = context.usesSystemd
+    options.warn = context.log.warn
     return options
   }
 }

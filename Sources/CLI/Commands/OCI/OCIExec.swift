@@ -30,6 +30,7 @@ enum OCIExec {
     options.preserved = try words.number("preserve-fds") ?? 0
     options.ignoresPause = words.has("ignore-paused")
     options.cgroup = words["cgroup"]
+    options.warn = context.log.warn
     if options.detaches {
       _ = try exec.start(id, process, options)
       return 0

@@ -9,10 +9,10 @@ struct OCIMain {
   struct Context {
     var store: BundleStore
     var usesSystemd = false
+    var log = OCILog()
   }
 
-  private var log: String?
-  private var isJSON = false
+  private var log = OCILog()
 
   /// Whether the program was called by a name that makes it a runtime.
   static func isName(_ program: String) -> Bool {
@@ -26,7 +26,7 @@ struct OCIMain {
   static func run(_ words: [String]) -> Int32 {
     var main = OCIMain()
     do throws(Failure) { return try main.dispatch(words[...]) } catch {
-      main.report(error)
+      main.log.report(error)
       return 1
     }
   }
@@ -37,10 +37,10 @@ struct OCIMain {
       flags: ["debug", "systemd-cgroup", "help", "version"],
       options: ["root", "log", "log-format", "rootless", "criu"],
       short: ["h": "help", "v": "version"])
-    log = global["log"].flatMap { $0.isEmpty ? nil : $0 }
+    log.path = global["log"].flatMap { $0.isEmpty ? nil : $0 }
     switch global["log-format"] ?? "text" {
-    case "text": isJSON = false
-    case "json": isJSON = true
+    case "text": log.isJSON = false
+    case "json": log.isJSON = true
     case let other:
       throw Failure(
         .invalid, "use", "--log-format \(other)", reason: "a format is text or json")
@@ -57,7 +57,7 @@ struct OCIMain {
     let rest = global.arguments.dropFirst()
     let context = Context(
       store: try BundleStore(root: global["root"] ?? BundleStore.defaultRoot),
-      usesSystemd: global.has("systemd-cgroup"))
+      usesSystemd: global.has("systemd-cgroup"), log: log)
     return try run(verb, rest, context)
   }
 
@@ -92,23 +92,6 @@ struct OCIMain {
         .invalid, "run", "minidock oci \(verb)", reason: "there is no such command",
         remedy: "minidock oci --help lists them")
     }
-  }
-
-  // To the log, where engines look for it, and to standard error.
-  private func report(_ failure: Failure) {
-    let text = failure.description
-    if let log, let file = try? Descriptor.open(log, .append(mode: 0o644)) {
-      let time = Timestamp.now.description
-      let line =
-        isJSON
-        ? JSONValue.object([
-          (key: "level", value: .string("error")), (key: "msg", value: .string(text)),
-          (key: "time", value: .string(time)),
-        ]).compact
-        : "time=\"\(time)\" level=error msg=\(JSONValue.string(text).compact)"
-      try? file.write(Array((line + "\n").utf8), object: log)
-    }
-    Console.error("minidock-oci: \(text)")
   }
 }
 
