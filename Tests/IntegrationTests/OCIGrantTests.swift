@@ -17,7 +17,7 @@ struct OCIGrantTests {
   private func run(_ script: String, changes: String, _ options: String) throws -> CommandResult {
     try fixture.shell(
       #"""
-      cd "$DIRECTORY" && "$MINIDOCK" oci spec --bundle "$DIRECTORY" &&
+      cd "$DIRECTORY" && rm -f config.json && "$MINIDOCK" oci spec --bundle "$DIRECTORY" &&
         jq --arg script "$1" '.process.terminal = false
           | .process.args = ["sh", "-c", $script] | .root = {path: "rootfs"} | '"$2" \
           config.json > changed && mv changed config.json &&

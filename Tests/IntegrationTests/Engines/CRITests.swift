@@ -2,19 +2,21 @@ import Glibc
 import TestSupport
 import Testing
 
+// Debian's own Python: another one in PATH has not got Debian's modules.
+private let canCallCRI =
+  (try? run(["/usr/bin/python3", "-c", "import grpc"]))?.status == 0
+
 extension UnderEngines {
   /// Under containerd's CRI plugin, with the calls that a kubelet makes for a pod of RuntimeClass minidock.
   ///
   /// Debian has no crictl: the calls go through gRPC for Python, their messages put together by hand.
   @Suite(
     .enabled(if: ContainerdHost.isInstalled, ContainerdHost.requirement),
-    .enabled(if: CRI.canCall, "needs python3 with grpc (Debian: python3-grpcio)"),
+    .enabled(if: canCallCRI, "needs python3 with grpc (Debian: python3-grpcio)"),
     .enabled(
       if: access("/usr/lib/cni/bridge", X_OK) == 0,
       "needs network plugins (Debian: containernetworking-plugins)"))
   struct CRI {
-    static let canCall = (try? run(["/usr/bin/python3", "-c", "import grpc"]))?.status == 0
-
     @Test func aPodOfTwoContainersLivesAsUnderAKubelet() throws {
       let host = try ContainerdHost("cri", namespace: "k8s.io")
       let result = try host.node.run(
@@ -99,7 +101,7 @@ extension UnderEngines {
       print("ready")
 
       config = {1: {1: "pod", 2: "uid", 3: "default"}, 2: "pod", 3: "/run/pods",
-                8: {1: "/kubepods/pod1", 2: {1: {1: 0, 2: 1}}}}
+                8: {1: "/pod", 2: {1: {1: 0, 2: 1}}}}
       pod = call("RunPodSandbox", _1=config, _2="minidock")[1].decode()
 
       def container(name, *command, attempt=0):
