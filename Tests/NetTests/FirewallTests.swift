@@ -125,7 +125,7 @@ struct FirewallTests {
     _ = try host.container("c")
     #expect(try host.generations() == first + 2)
     // The latest counts as minidock's own, or all would be looked at and written anew.
-    try host.namespace.inside { try host.network.firewall.check { _ in true } }
+    _ = try host.namespace.inside { try host.network.firewall.check { _ in true } }
     #expect(try host.generations() == first + 2)
     try host.namespace.inside {
       try host.network.firewall.removeEndpoint(b.lease.address, owner: "b")
