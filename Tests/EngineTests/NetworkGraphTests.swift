@@ -82,7 +82,8 @@ import Testing
       #expect(own.contains("… "))
       #expect(own.contains(" \(member.endpoint?.address ?? "exited") "))
     }
-    // Every port of every tenth container, of those that run.
+    // Every port of every tenth container, where one fits beside the names.
+    guard width >= 60 else { return }
     #expect(text.components(of: "0.0.0.0:8084 → 84/tcp") == 9 + 1)
   }
 
