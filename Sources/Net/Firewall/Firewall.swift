@@ -292,25 +292,32 @@ public struct Firewall: Sendable {
     let wanted = try FirewallState(records, forwarding, isAlive: isAlive)
     let before = records.installed()
     var installed = before ?? FirewallInstallation()
+    var opensDocker = true
     for _ in 0..<20 {
       let now = try netfilter.generation()
       let change = try netfilter.difference(self, installed, wanted)
+      let barriers = try netfilter.barriers(wanted.networks, opensDocker: opensDocker)
       var batch = MessageBatch(capacity: 16 << 10)
       NftMessages.transaction(after: now, to: &batch) { batch in
         change.put(self, installed, next: Firewall.next(now), to: &batch)
+        barriers.put(to: &batch)
       }
       do throws(Failure) {
         try netfilter.exchange(&batch, "install packet rules", name)
       } catch  where error.errno == ErrorNumber.restart {
+        continue
+      } catch  where !barriers.openings.isEmpty {
+        // This kernel has no xt_devgroup, or dockerd is just removing its chain.
+        opensDocker = false
         continue
       } catch  where installed.filtersPorts && Firewall.lacksBridges(error) {
         installed.filtersPorts = false
         continue
       } catch { throw error.withRemedy(Firewall.remedy) }
       if before != installed { try records.write(installed) }
-      let isDamage = change.isMissing(otherThan: added)
-      guard before != nil, isDamage else { return Repair() }
-      return Repair(notice: wanted.notice)
+      let isDamage = before != nil && change.isMissing(otherThan: added)
+      let notices = (isDamage ? [wanted.notice] : []) + (barriers.notice.map { [$0] } ?? [])
+      return Repair(notice: notices.isEmpty ? nil : notices.joined(separator: "; "))
     }
     throw Failure(
       .inUse, "install packet rules", name,

@@ -5,7 +5,7 @@ import Linux
 struct FirewallState: Sendable {
   let host: Set<NftElement>
   let ports: Set<NftElement>
-  private let networkCount: Int
+  let networks: [FirewallNetwork]
   private let endpointCount: Int
 
   /// What the records say; those of endpoints whose owner is dead are removed.
@@ -30,7 +30,7 @@ struct FirewallState: Sendable {
     for family in forwarding.closedFamilies() { host.insert(FirewallElements.closed(family)) }
     self.host = host
     self.ports = ports
-    networkCount = networks.count
+    self.networks = networks
     endpointCount = count
   }
 
@@ -40,7 +40,7 @@ struct FirewallState: Sendable {
       "\(number) \(word)\(number == 1 ? "" : "s")"
     }
     return "another program had removed minidock's packet rules (nft flush ruleset, a restart of a "
-      + "firewall?); restored them for \(count(networkCount, "network")) and "
+      + "firewall?); restored them for \(count(networks.count, "network")) and "
       + count(endpointCount, "connected container")
   }
 }

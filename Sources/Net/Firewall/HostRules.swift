@@ -26,6 +26,7 @@ struct FixedTable: Sendable {
 ///                         from or to internal networks: drop
 ///                         to our bridges: accept answers and published ports, drop the rest
 ///                         from our bridges: drop foreign source addresses, accept the rest
+///                         from or to another engine's bridges: accept
 ///                         neither from nor to any minidock bridge: drop, if `closed`
 ///     postrouting srcnat  from our subnets, to no minidock bridge: masquerade
 ///                         to a published port of the own network, or from loopback: masquerade
@@ -45,7 +46,7 @@ struct FixedTable: Sendable {
 /// whole host into a router between all its networks. Where it was on, the administrator wants that,
 /// and minidock forbids nothing. Where minidock itself had to turn it on, the last forward rule keeps
 /// the host as closed as it was (docker sets the policy of the FORWARD chain to DROP, for the same
-/// reason).
+/// reason). The bridges of other engines on the same host, told by their names, are left to those.
 ///
 /// All minidock bridges, of whatever root, bear one link group, which that rule spares, and so do the
 /// rules that go by subnets: the table of a root that was deleted with a subnet of its own left in it
@@ -136,6 +137,12 @@ enum HostRules {
     list.map { NftRule(chain: chain, comment: $0.0, expressions: $0.1) }
   }
 
+  /// How the names of other engines' bridges begin: docker's and nerdctl's, podman's, CNI's, libvirt's,
+  /// LXC's, LXD's and Incus's. They count on forwarding too, and have rules of their own.
+  private static let engines = [
+    "docker", "br-", "nerdctl", "podman", "cni", "virbr", "lxcbr", "lxdbr", "incusbr",
+  ]
+
   private static let prerouting = rules(
     "prerouting",
     [
@@ -221,13 +228,22 @@ enum HostRules {
           fromBridge + isIPv6 + [source6, .lookup("subnets6", not: true), .drop]
         ),
         ("out", fromBridge + [.accept]),
-        (
-          "host was no router",
-          [
-            .meta(NFT_META_NFPROTO), .lookup("closed"),
-          ] + isForeign(NFT_META_IIFGROUP) + isForeign(NFT_META_OIFGROUP) + [.drop]
-        ),
-      ])
+      ]
+        + engines.flatMap { prefix in
+          [input, output].map { link in
+            (
+              "another engine's \(prefix)*",
+              [link, .compare(NFT_CMP_EQ, Array(prefix.utf8)), .accept]
+            )
+          }
+        } + [
+          (
+            "host was no router",
+            [
+              .meta(NFT_META_NFPROTO), .lookup("closed"),
+            ] + isForeign(NFT_META_IIFGROUP) + isForeign(NFT_META_OIFGROUP) + [.drop]
+          )
+        ])
   }
 
   private static var postrouting: [NftRule] {

@@ -114,6 +114,18 @@ struct NftExpression: Sendable {
     }
   }
 
+  /// Goes on when the incoming (or outgoing) link is in a group: the match of iptables(8), which can
+  /// list no chain that has nf_tables' own (linux/netfilter/xt_devgroup.h).
+  static func linkGroup(_ group: UInt32, isSource: Bool) -> NftExpression {
+    NftExpression(name: "match") { batch in
+      batch.put(NFTA_MATCH_NAME.code, "devgroup")
+      batch.put(NFTA_MATCH_REV.code, bigEndian: UInt32(0))
+      // XT_DEVGROUP_MATCH_SRC or _DST; group and mask of each; filled up to 8 bytes.
+      let words = isSource ? [1, group, .max, 0, 0, 0] : [4, 0, 0, group, .max, 0]
+      batch.put(NFTA_MATCH_INFO.code, words.withUnsafeBytes { [UInt8]($0) })
+    }
+  }
+
   // MARK: - Verdicts
 
   private static func verdict(_ code: Int32, chain: String? = nil) -> NftExpression {

@@ -134,12 +134,15 @@ enum NftMessages {
     batch.put(NFTA_SET_ELEM_LIST_SET.code, set)
   }
 
-  /// Appends a rule to its chain and returns its tag: its comment and a digest of its expressions,
-  /// kept by the kernel with the rule, by which it is known again.
+  /// Appends a rule to its chain, or puts it before all others, and returns its tag: its comment and a
+  /// digest of its expressions, kept by the kernel with the rule, by which it is known again.
   @discardableResult
-  static func add(_ rule: NftRule, to table: NftTable, in batch: inout MessageBatch) -> String {
+  static func add(
+    _ rule: NftRule, to table: NftTable, isFirst: Bool = false, in batch: inout MessageBatch
+  ) -> String {
     begin(
-      NFT_MSG_NEWRULE, table.family, flags: NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, to: &batch)
+      NFT_MSG_NEWRULE, table.family,
+      flags: NLM_F_CREATE | NLM_F_ACK | (isFirst ? 0 : NLM_F_APPEND), to: &batch)
     batch.put(NFTA_RULE_TABLE.code, table.name)
     batch.put(NFTA_RULE_CHAIN.code, rule.chain)
     let start = batch.size
@@ -165,6 +168,11 @@ enum NftMessages {
     batch.put(NFTA_SET_ELEM_LIST_TABLE.code, table.name)
     batch.put(NFTA_SET_ELEM_LIST_SET.code, element.set)
     batch.nest(NFTA_SET_ELEM_LIST_ELEMENTS.code) { put(element, &$0) }
+  }
+
+  /// Asks for all chains of all tables.
+  static func dumpChains(to batch: inout MessageBatch) {
+    begin(NFT_MSG_GETCHAIN, UInt8(AF_UNSPEC), flags: NLM_F_DUMP, to: &batch)
   }
 
   /// Asks for all rules of a table.
