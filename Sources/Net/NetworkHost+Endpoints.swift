@@ -183,6 +183,10 @@ extension NetworkHost {
     } catch  where error.errno == ErrorNumber.busy {
       throw error.withRemedy(
         "a link cannot be the parent of macvlan, ipvlan and a bridge at the same time")
+    } catch  where error.errno == ErrorNumber.notSupported {
+      throw error.withRemedy(
+        "this kernel has no \(network.driver.rawValue) links, or their module is not loaded: "
+          + "use another --driver")
     }
   }
 

@@ -36,9 +36,13 @@ public struct NetworkConnection {
         remedy: "create the container with --network \(network.name)")
     }
     if record.attachments.contains(where: { $0.network == network.name }) {
-      throw Failure(
-        .exists, "connect container", record.name,
-        reason: "it is connected to network \(network.name) already")
+      guard isHalfMade(record, network) else {
+        throw Failure(
+          .exists, "connect container", record.name,
+          reason: "it is connected to network \(network.name) already")
+      }
+      networks.forget(record.id, network)
+      record.attachments.removeAll { $0.network == network.name }
     }
     record.attachments.append(wish)
     let previous = record.network
@@ -46,8 +50,8 @@ public struct NetworkConnection {
       record.network = try NetworkMode(network.name)
     }
     if var run = store.runFile(of: record.id), run.process?.isAlive == true {
-      // Remembered first: what a kill leaves half made is made whole by the next start, or undone by
-      // `disconnect`.
+      // Remembered first: what a kill leaves half made is made whole by the next start or `connect`, or
+      // undone by `disconnect`.
       try store.write(record)
       do throws(Failure) { try connect(record, wish, &run) } catch {
         networks.forget(record.id, network)
@@ -61,6 +65,20 @@ public struct NetworkConnection {
       try store.write(record)
     }
     note("connect", network, record)
+  }
+
+  // The names, which the default network does without, come last; before them the packet rules.
+  private func isHalfMade(_ record: ContainerRecord, _ network: NetworkRecord) -> Bool {
+    guard let run = store.runFile(of: record.id), run.process?.isAlive == true else { return false }
+    guard let state = run.endpoints.first(where: { $0.network == network.name }) else {
+      return true
+    }
+    if network.name != "bridge" {
+      return !installation.nameBook.isEntered(owner: record.id, network: network.name)
+    }
+    return !networks.host.firewall.endpoints().contains {
+      $0.owner == record.id && "\($0.address)" == state.address
+    }
   }
 
   private func connect(

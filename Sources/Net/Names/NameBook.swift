@@ -91,6 +91,12 @@ public struct NameBook: Sendable {
       .compactMap { membership(of: owner, $0) }
   }
 
+  /// Whether all is there that an owner was to have on a network: addresses are entered last.
+  public func isEntered(owner: String, network: String) -> Bool {
+    guard let entry = membership(of: owner, network) else { return false }
+    return entry.addresses.allSatisfy { name(of: $0, on: network)?.owner == owner }
+  }
+
   /// The addresses that a name (in lower case) leads to, and whose they are; empty when it leads nowhere.
   func addresses(of name: String, on network: String) -> [(owner: String, addresses: [[UInt8]])] {
     guard NameBook.isName(name) else { return [] }
