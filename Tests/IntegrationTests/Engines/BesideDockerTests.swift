@@ -40,7 +40,9 @@ extension UnderEngines {
       #expect(rules.contains("--src-group 0x6d64") && rules.contains("--dst-group 0x6d64"))
       // Control: they are what lets the container out.
       try node.succeed(["iptables", "-F", "DOCKER-USER"])
-      try minidock("run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "1000")
+      let next = try minidock(
+        "run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "1000")
+      #expect(next.errors.contains("DOCKER-USER"), "\(next.errors)")
       #expect(try reachesOut(), "the next command had put them back")
       // Docker's own go on as before, beside a host that minidock keeps closed.
       let ping = ["ping", "-c", "1", "-W", "3", "10.77.9.2"]
