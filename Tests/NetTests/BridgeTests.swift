@@ -252,6 +252,8 @@ struct BridgeTests {
       }
     }
     #expect(failures == [])
+    // Who turned it on and was not the last to go turns it off when asked once more.
+    for host in hosts { try namespace.inside { try host.network.removeBridge() } }
     #expect(try hosts[0].sysctl("ipv4/ip_forward") == "0")
   }
 

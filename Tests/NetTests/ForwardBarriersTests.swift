@@ -95,8 +95,16 @@ struct ForwardBarriersTests {
   @Test(
     "Who else refuses what it does not name is said, with a way out that works",
     arguments: [
-      "table inet mine { chain forward { type filter hook forward priority 0; policy drop; } }",
-      "table ip mine { chain fwd { type filter hook forward priority 10; policy drop; } }",
+      """
+      table inet mine {
+        chain forward { type filter hook forward priority 0; policy drop; }
+      }
+      """,
+      """
+      table ip mine {
+        chain through { type filter hook forward priority 10; policy drop; }
+      }
+      """,
     ])
   func refused(_ rules: String) throws {
     let way = try Way()
