@@ -89,6 +89,14 @@ public struct Digest: Sendable, Hashable, CustomStringConvertible {
   /// The first 12 digits, as docker prints ids.
   public var short: String { String(hex.prefix(12)) }
 
+  /// The order of the digits.
+  func precedes(_ other: Digest) -> Bool {
+    for index in 0..<4 where words[index] != other.words[index] {
+      return words[index] < other.words[index]
+    }
+    return false
+  }
+
   func write(to writer: inout WireWriter) { for index in 0..<4 { writer.put(words[index]) } }
 
   /// What ``write(to:)`` wrote; the caller knows that 32 bytes are there.

@@ -35,6 +35,13 @@ final class IgzipStream: ByteStream {
     byteCount: SharedRing.slotSize, alignment: 4096)
   private let state: UnsafeMutablePointer<isal_inflate_state>
   private var sourceEnded = false
+  /// What of the source's last bytes the library has not been given yet.
+  private var pending = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// The library reads eight bytes ahead at the most.
+  private static let kept = 64
+  private let input = UnsafeMutableRawBufferPointer.allocate(
+    byteCount: kept + (64 << 10), alignment: 64)
+  private var inputEnd = kept
   private var isPadding = false
   private var memberIsOpen = true
 
@@ -47,6 +54,7 @@ final class IgzipStream: ByteStream {
     self.source = source
     self.library = library
     memory.initializeMemory(as: UInt8.self, repeating: 0)
+    input.initializeMemory(as: UInt8.self, repeating: 0)
     state = memory.baseAddress!.assumingMemoryBound(to: isal_inflate_state.self)
     super.init()
     library.start(state)
@@ -55,10 +63,13 @@ final class IgzipStream: ByteStream {
 
   deinit {
     memory.deallocate()
+    input.deallocate()
     buffer.deallocate()
   }
 
-  override var stored: Int64 { source.stored - Int64(state.pointee.avail_in) }
+  override var stored: Int64 {
+    source.stored - Int64(state.pointee.avail_in) - Int64(pending.count)
+  }
 
   override func next() throws(Failure) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: buffer[..<(try fill(buffer))])
@@ -104,14 +115,23 @@ final class IgzipStream: ByteStream {
     return made
   }
 
+  /// At the end of a stored block or a member the library gives bytes that it has read ahead back by moving
+  /// next_in, also to before the input that it was given last: the bytes that came before are kept there.
   private func takeInput() throws(Failure) {
-    guard state.pointee.avail_in == 0, !sourceEnded else { return }
-    let bytes = try source.next()
-    sourceEnded = bytes.isEmpty
-    // The library does not write through next_in, whatever its type says.
-    state.pointee.next_in = UnsafeMutablePointer(
-      mutating: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
-    state.pointee.avail_in = UInt32(bytes.count)
+    guard state.pointee.avail_in == 0 else { return }
+    if pending.isEmpty, !sourceEnded {
+      pending = try source.next()
+      sourceEnded = pending.isEmpty
+    }
+    guard !pending.isEmpty else { return }
+    let count = min(pending.count, input.count - Self.kept)
+    let space = input.baseAddress!
+    space.copyMemory(from: space + inputEnd - Self.kept, byteCount: Self.kept)
+    (space + Self.kept).copyMemory(from: pending.baseAddress!, byteCount: count)
+    pending = UnsafeRawBufferPointer(rebasing: pending[count...])
+    inputEnd = Self.kept + count
+    state.pointee.next_in = (space + Self.kept).assumingMemoryBound(to: UInt8.self)
+    state.pointee.avail_in = UInt32(count)
   }
 
   /// A further member may follow at once (pigz, bgzip), or zeros that fill a block.

@@ -136,9 +136,13 @@ public struct ImageStore: Sendable {
       guard let id = Digest(hex: name), let record = try record(id) else { continue }
       records.append(record)
     }
-    return records.sorted {
-      $0.created == $1.created ? $0.id.hex > $1.id.hex : $0.created > $1.created
+    // Positions are sorted by what counts, as records are large.
+    let keys = records.map { (created: $0.created, id: $0.id) }
+    let order = keys.indices.sorted {
+      let (a, b) = (keys[$0], keys[$1])
+      return a.created == b.created ? b.id.precedes(a.id) : a.created > b.created
     }
+    return order.map { records[$0] }
   }
 }
 
