@@ -87,6 +87,7 @@ public struct BundleCreation: ~Copyable {
     plan.isInUserNamespace = namespaces.hasUser
     plan.avoidsPivot = options.avoidsPivot
     if !namespaces.hasUser { plan.start.process.limitCapabilities(options.warn) }
+    plan.start.process.limitAmbient(options.warn)
     try prepare(&plan.start.process)
     let late = namespaces.needsMaker ? [] : namespaces.joined
     plan.joins = late.map(\.kind)

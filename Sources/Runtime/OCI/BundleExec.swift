@@ -87,6 +87,7 @@ public struct BundleExec: Sendable {
       bundle: process, linux: spec.linux ?? Spec.Linux(), try filter(spec, process))
     plan.start.process.makesWorkingDirectory = false
     if !namespaces.hasUser { plan.start.process.limitCapabilities(options.warn) }
+    plan.start.process.limitAmbient(options.warn)
     try PreservedDescriptors.prepare(options.preserved, &plan.start.process)
     // Only children are to be born there; without a user namespace this process can do so itself.
     if !namespaces.hasUser, let entry = namespaces.joined.first(where: { $0.kind == .pid }) {

@@ -63,6 +63,16 @@ extension ProcessPlan {
       "process.capabilities: not granted, the runtime has not got: "
         + lacking.joined(separator: " "))
   }
+
+  /// Leaves out ambient capabilities that the kernel refuses, for want of permitted and inheritable ones, and
+  /// says so: the bundles that `runc spec` and `crun spec` make ask for some.
+  mutating func limitAmbient(_ warn: (String) -> Void) {
+    let granted = capabilities.ambient & capabilities.permitted & capabilities.inheritable
+    guard granted != capabilities.ambient else { return }
+    let names = CapabilitySets.names(of: capabilities.ambient & ~granted).joined(separator: " ")
+    capabilities.ambient = granted
+    warn("process.capabilities.ambient: without \(names), not inheritable as well")
+  }
 }
 
 extension Spec {
