@@ -24,6 +24,7 @@ struct RunDraft: FlagDraft {
     case "--privileged": options.privileged = isOn
     case "--sig-proxy": options.signalProxy = isOn
     case "--trace": options.traced = isOn
+    case "-q", "--quiet": options.quietPull = isOn
     case "-P", "--publish-all": options.publishAll = isOn
     case "--oom-kill-disable": resources.oomKillDisable = isOn
     default: return false

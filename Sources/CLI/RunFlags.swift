@@ -16,6 +16,7 @@ struct ContainerFlags: ParsableArguments {
   var cidfile: String?
   @Option(help: ArgumentHelp("Fetch the image: always, missing or never.", valueName: "policy"))
   var pull = "missing"
+  @Flag(name: [.customShort("q"), .long], help: "Show nothing of a pull.") var quiet = false
   @Option(help: ArgumentHelp("Platform that the image must be for.", valueName: "os/arch"))
   var platform: String?
   @Option(help: ArgumentHelp("Signal that stops the container.", valueName: "signal"))

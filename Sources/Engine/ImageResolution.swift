@@ -40,6 +40,7 @@ public struct ImageResolution {
   ) throws(Failure) -> ImageRecord {
     let store = try installation.imageStore()
     if policy == .always, let name = try? Reference(text) {
+      try checkBeforePull(platform, text)
       let image = try pull(name, platform)
       try checkPlatform(of: image, text, platform)
       return image
@@ -61,6 +62,7 @@ public struct ImageResolution {
         remedy: "pull one, or import one with minidock import FILE \(text); "
           + "minidock images lists what there is")
     }
+    try checkBeforePull(platform, text)
     notice("\(name.familiar) is not in the store: pulling it from \(name.domain)")
     let image = try pull(name, platform)
     try checkPlatform(of: image, text, platform)
@@ -98,6 +100,13 @@ public struct ImageResolution {
     return try ImagePlatform(platform).accepts(image.platform)
   }
 
+  /// Nothing is pulled that could not be run.
+  private func checkBeforePull(_ platform: String?, _ text: String) throws(Failure) {
+    guard let platform else { return }
+    let refusal = HostPlatform.refusal(try ImagePlatform(platform), "run image", text)
+    if let refusal { throw refusal }
+  }
+
   private func checkPlatform(
     of image: ImageRecord, _ text: String, _ platform: String?
   ) throws(Failure) {
@@ -106,61 +115,7 @@ public struct ImageResolution {
         .notFound, "find image", text,
         reason: "it is for \(image.platform), not for \(platform ?? "")")
     }
-    let host = ImagePlatform.host
-    guard image.os == host.os else {
-      throw Failure(
-        .unsupported, "run image", text,
-        reason: "it is for \(image.platform), this machine is \(host)")
-    }
-    guard image.architecture == host.architecture || HostPlatform.emulates(image.architecture)
-    else {
-      throw Failure(
-        .unsupported, "run image", text,
-        reason: "it is for \(image.platform), this machine is \(host)",
-        remedy: "register an emulator with binfmt_misc (package qemu-user-static)")
-    }
-  }
-}
-
-extension ImageRecord {
-  /// What it is for.
-  var platform: ImagePlatform {
-    ImagePlatform(os: os, architecture: architecture, variant: variant)
-  }
-}
-
-/// The machine in OCI's words.
-public enum HostPlatform {
-  /// GOARCH of this build: "amd64", "arm64".
-  public static var architecture: String {
-    #if arch(x86_64)
-      "amd64"
-    #elseif arch(arm64)
-      "arm64"
-    #else
-      "unknown"
-    #endif
-  }
-
-  /// Whether binfmt_misc has an enabled interpreter for an architecture.
-  ///
-  /// - Parameter registrations: where the kernel tells of them.
-  static func emulates(
-    _ architecture: String, registrations: String = "/proc/sys/fs/binfmt_misc"
-  ) -> Bool {
-    if architecture == "386" && HostPlatform.architecture == "amd64" { return true }
-    // The names of QEMU's programs, after which its packages call their entries.
-    let machines = [
-      "amd64": "x86_64", "arm64": "aarch64", "386": "i386", "mipsle": "mipsel",
-      "mips64le": "mips64el", "loong64": "loongarch64",
-    ]
-    let machine = machines[architecture] ?? architecture
-    guard !machine.isEmpty, machine.utf8.allSatisfy(ImagePlatform.isWordByte) else { return false }
-    // The kernel's own words (Documentation/admin-guide/binfmt-misc.rst), for all and for each.
-    func isEnabled(_ name: String) -> Bool {
-      (Files.text("\(registrations)/\(name)") ?? "").hasPrefix("enabled")
-    }
-    return isEnabled("status") && isEnabled("qemu-\(machine)")
+    if let refusal = HostPlatform.refusal(image.platform, "run image", text) { throw refusal }
   }
 }
 

@@ -153,6 +153,12 @@ public struct ImageCheck {
   /// Checks an installation.
   public init(_ installation: Installation) { self.installation = installation }
 
-  /// The check of its store, ready to run.
-  public func check() throws(Failure) -> StoreCheck { StoreCheck(try installation.imageStore()) }
+  /// The check of its store, ready to run; what is lost comes from the registries that images are from.
+  public func check() throws(Failure) -> StoreCheck {
+    let store = try installation.imageStore()
+    let sources = ImageSources(store)
+    var check = StoreCheck(store)
+    check.fetch = { (lost, file) throws(Failure) in try sources.fetch(lost, into: file) }
+    return check
+  }
 }

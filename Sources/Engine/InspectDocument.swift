@@ -84,12 +84,15 @@ public enum InspectDocument {
   }
 
   /// An image's.
-  public static func image(_ image: ImageRecord) -> JSONValue {
+  ///
+  /// - Parameter digestNames: the names by digest under which registries have it.
+  public static func image(_ image: ImageRecord, digestNames: [Reference]) -> JSONValue {
     let config = image.config
     return .object([
       ("Id", .string(image.id.description)),
       ("RepoTags", .strings(image.names.map(\.familiar))),
-      ("RepoDigests", .array([])),
+      ("RepoDigests", .strings(digestNames.map(\.familiar))),
+      ("Comment", .string(image.comment)),
       ("Created", .string(image.created.description)),
       (
         "Config",
@@ -109,6 +112,7 @@ public enum InspectDocument {
         ])
       ),
       ("Architecture", .string(image.architecture)),
+      ("Variant", .string(image.variant)),
       ("Os", .string(image.os)),
       ("Size", .number(image.size)),
       ("Descriptor", .object([("digest", .string(image.manifest.description))])),

@@ -38,7 +38,8 @@ public struct Inspection {
       } catch  where error.code == .notFound && kind == nil {}
     }
     let image: ImageRecord?
-    do throws(Failure) { image = try installation.imageStore().find(name) } catch {
+    let images = try installation.imageStore()
+    do throws(Failure) { image = try images.find(name) } catch {
       // No name of an image, but perhaps a volume's.
       if let other = other() { return other }
       throw error
@@ -49,7 +50,8 @@ public struct Inspection {
         .notFound, "inspect", name,
         reason: kind == nil ? "no such container, image, volume or network" : "no such image")
     }
-    return InspectDocument.image(image)
+    return InspectDocument.image(
+      image, digestNames: try images.remoteNotes().digestNames(of: image))
   }
 }
 
@@ -118,6 +120,11 @@ public struct ImageImport {
       return try store.importRootfs(
         from: 0, name: name, config: config, comment: comment, created: .now,
         platform: platform, progress: nil)
+    }
+    guard !["http://", "https://"].contains(where: path.hasPrefix) else {
+      throw Failure(
+        .unsupported, "import", path, reason: "addresses are not fetched",
+        remedy: "pipe it in: curl -fL ADDRESS | minidock import - NAME")
     }
     let archive = try Descriptor.open(path, .read)
     do throws(Failure) {

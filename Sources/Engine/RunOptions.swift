@@ -72,6 +72,8 @@ public struct RunOptions: Sendable {
   public var containerIDFile: String?
   /// `--pull`: unless it is never, a bundled image serves when the store has none.
   public var pull = PullPolicy.missing
+  /// `--quiet`: nothing is said about a pull.
+  public var quietPull = false
   /// `--platform`, "os/arch" or one of the two, for the image to match; nil takes what this host can run.
   public var platform: String?
   /// "name:address" as given.

@@ -44,8 +44,16 @@ public final class ImageAssembly {
     case claimed(LayerIngest)
   }
 
+  /// Blobs whose beginning was given out.
+  private var resumed: Set<Digest> = []
+
   /// Starts: from now on no removal of another image takes away what this one needs.
-  public init(_ documents: ImageDocuments, in store: ImageStore) throws(Failure) {
+  ///
+  /// - Parameter isKept: what there is of it stays for a day when this process is killed, for the next
+  ///   assembly of the same image.
+  public init(
+    _ documents: ImageDocuments, in store: ImageStore, isKept: Bool = false
+  ) throws(Failure) {
     try store.verify()
     try store.sweep()
     self.documents = documents
@@ -54,11 +62,29 @@ public final class ImageAssembly {
     plan.blobs = [documents.id, documents.manifestDigest] + documents.layers.map(\.blob)
     plan.chains = documents.layers.map(\.chainID)
     plan.isHolding = true
+    if isKept {
+      plan.keptUntil = Timestamp(
+        nanoseconds: Timestamp.now.nanoseconds + Ingest.keepingNanoseconds)
+    }
     self.plan = plan
     let lock = try store.acquireLock()
     ingest = try Ingest(in: store)
     try ingest.write(plan)
+    try store.takeOver(plan, into: ingest)
     _ = consume lock
+  }
+
+  /// The beginning of a layer's blob that an earlier attempt has left, to be read from its start; nil for
+  /// none, and the second time, as it may be damaged.
+  public func beginning(of index: Int) throws(Failure) -> Descriptor? {
+    let blob = layers[index].blob
+    let path = ingest.partialPath(blob)
+    guard Files.exists(path) else { return nil }
+    guard resumed.insert(blob).inserted else {
+      try Files.remove(path)
+      return nil
+    }
+    return try Descriptor.open(path, .read)
   }
 
   deinit { if !isOver { abandon() } }
@@ -139,12 +165,16 @@ public final class ImageAssembly {
     for name in record.names where existing?.manifest != record.manifest {
       try store.point(name, to: record)
     }
+    // Nobody has to go on with an attempt that was killed meanwhile.
+    try store.takeOver(plan, into: ingest)
     // What the image does not need after all: a manifest made here, blobs of the former one.
     try store.collect(plan, ingest)
     try ingest.removePlan()
     _ = consume lock
     isOver = true
     try? ingest.discard(store)
+    // The rest of an attempt that was taken over.
+    try? store.sweep()
     guard let made = try store.record(documents.id, known: names.first) else {
       throw Failure(.corrupt, "make image", documents.id.short, reason: "its summary has gone")
     }

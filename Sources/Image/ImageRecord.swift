@@ -38,6 +38,11 @@ public struct ImageRecord: Sendable, Equatable {
   public let config: ImageConfig
   /// The layers, lowest first.
   public let layers: [Layer]
+
+  /// What it is for.
+  public var platform: ImagePlatform {
+    ImagePlatform(os: os, architecture: architecture, variant: variant)
+  }
 }
 
 /// A line of what `rmi` did.

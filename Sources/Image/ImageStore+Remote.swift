@@ -3,14 +3,14 @@ import Linux
 /// What the store knows of registries: which digest a name had where it came from, and an image's parts
 /// for sending it there.
 ///
-///     remote/<name>    symbolic link whose text is "<digest at the registry>.<manifest>"
+///     remote/<name>    by tag or digest: symbolic link whose text is "<digest at the registry>.<manifest>"
 ///
 /// The digest at the registry may be a list's; the manifest is the one chosen from it for this machine.
 /// That the two belong together is what makes a pull of an image already there one round trip.
 extension ImageStore {
-  private var remotePath: String { root + "/remote" }
+  var remotePath: String { root + "/remote" }
 
-  private func remotePath(_ name: Reference) -> String {
+  func remotePath(_ name: Reference) -> String {
     remotePath + namePath(name).dropFirst((root + "/names").count)
   }
 
@@ -34,19 +34,7 @@ extension ImageStore {
     }
   }
 
-  /// Drops what is known of names that lead nowhere any more, and of names by the digest of an image that
-  /// has gone.
-  func forget(_ names: [Reference], of gone: ImageRecord?) throws(Failure) {
-    guard Files.exists(remotePath) else { return }
-    for name in names { try Files.remove(remotePath(name)) }
-    guard let gone else { return }
-    for file in try Files.list(remotePath) where file.contains("@") {
-      let path = "\(remotePath)/\(file)"
-      if note(path)?.manifest == gone.manifest { try Files.remove(path) }
-    }
-  }
-
-  private func note(_ path: String) -> (digest: Digest, manifest: Digest)? {
+  func note(_ path: String) -> (digest: Digest, manifest: Digest)? {
     guard let text = SymbolicLinks.read(path), text.utf8.count == 129,
       let digest = Digest(hexDigits: text.utf8.prefix(64)),
       let manifest = Digest(hexDigits: text.utf8.suffix(64))
@@ -57,7 +45,7 @@ extension ImageStore {
   /// The image that a name by tag leads to, or that a name by digest was pulled as.
   public func image(pulledAs name: Reference) throws(Failure) -> ImageRecord? {
     guard let digest = name.digest else { return try find(name.canonical) }
-    let manifest = note(remotePath(name))?.manifest ?? digest
+    let manifest = note(remotePath(name.pinned))?.manifest ?? digest
     return try list().first { $0.manifest == manifest }
   }
 

@@ -3,7 +3,7 @@ import Linux
 extension ImageStore {
   /// Removes what `text` means, by docker's rules for `rmi`:
   ///
-  /// - a name of several: only that name;
+  /// - a name of several: only that name; with the last tag in a repository also its names by digest;
   /// - the last name, or an id: the names, the image, and the blobs and layers that nothing else needs;
   /// - an id with names in several repositories: refused unless `force`;
   /// - an image that is in use is refused, as its layers are mounted. With `force` its names go and the
@@ -21,11 +21,9 @@ extension ImageStore {
     guard let record = try find(text) else {
       throw Failure(.notFound, "remove image", text, reason: "no such image")
     }
-    let name = usedName(text, record)
-    if let name, record.names.count > 1 {
-      try untag([name], record)
-      return [.untagged(name)]
-    }
+    let digestNames = try remoteNotes().digestNames(of: record)
+    let name = usedName(text, record, digestNames)
+    if let removed = try untagOnly(name, record, digestNames) { return removed }
     if name == nil, !force, Set(record.names.map(\.repository)).count > 1 {
       throw Failure(
         .inUse, "remove image", text, reason: "it has names in several repositories",
@@ -51,13 +49,13 @@ extension ImageStore {
       // First the names, then the summary: from then on there is no such image, and a kill leaves the
       // rest to a sweep.
       for name in record.names { try Files.remove(namePath(name)) }
+      try forget(record) { _, _ in true }
       try Files.remove(recordPath(record.id))
       try Files.syncDirectory(of: recordPath(record.id))
-      try forget(record.names, of: record)
       try collect(plan, ingest)
       let gone = record.layers.reversed().filter { !Files.exists(layerPath($0.chainID)) }
       outcome = .success(
-        record.names.map(RemovedItem.untagged) + [.deleted(record.id)]
+        (record.names + digestNames).map(RemovedItem.untagged) + [.deleted(record.id)]
           + gone.map { .deleted($0.chainID) })
     } catch {
       outcome = .failure(error)
@@ -68,19 +66,44 @@ extension ImageStore {
   }
 
   /// The name by which `text` means the image; nil when it does so by id.
-  private func usedName(_ text: String, _ record: ImageRecord) -> Reference? {
+  private func usedName(
+    _ text: String, _ record: ImageRecord, _ digestNames: [Reference]
+  ) -> Reference? {
     guard let name = try? Reference(text) else { return nil }
     if let digest = name.digest {
+      if digestNames.contains(name.pinned) { return name.pinned }
       guard digest == record.manifest else { return nil }
       return record.names.first { $0.repository == name.repository }
     }
     return record.names.contains(name) ? name : nil
   }
 
+  /// Removes a name when others are left to the image; nil when it has to go with the name. The caller
+  /// holds the lock.
+  private func untagOnly(
+    _ name: Reference?, _ record: ImageRecord, _ digestNames: [Reference]
+  ) throws(Failure) -> [RemovedItem]? {
+    guard let name else { return nil }
+    if let digest = name.digest {
+      guard record.names.count + digestNames.count > 1 else { return nil }
+      try forget(record) { $0.repository == name.repository && $1 == digest }
+      return [.untagged(name)]
+    }
+    // With the last tag in a repository, its names by digest go too.
+    let isLast = record.names.count { $0.repository == name.repository } == 1
+    let others = digestNames.filter { !isLast || $0.repository != name.repository }
+    guard record.names.count > 1 || !others.isEmpty else { return nil }
+    try untag([name], record)
+    guard isLast else { return [.untagged(name)] }
+    try forget(record) { noted, _ in noted.repository == name.repository }
+    let gone = digestNames.filter { $0.repository == name.repository }
+    return ([name] + gone).map(RemovedItem.untagged)
+  }
+
   /// The caller holds the lock.
   private func untag(_ names: [Reference], _ record: ImageRecord) throws(Failure) {
     for name in names { try Files.remove(namePath(name)) }
-    try forget(names, of: nil)
+    for name in names { try Files.remove(remotePath(name)) }
     var left = record
     left.names.removeAll { names.contains($0) }
     try replace(recordPath(record.id), with: ImageSummary.bytes(left))

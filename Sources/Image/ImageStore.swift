@@ -8,6 +8,7 @@ import Linux
 /// layers/<chain id>/diff     unpacked once, shared by every image that has the chain; size beside it
 /// images/<id>                summary of an image; that it exists makes the image exist
 /// names/<name>               symbolic link whose text is "<id>.<manifest>"
+/// remote/<name>              what a name was at its registry; see ``RemoteNotes``
 /// ingest/<random>/           what an import or removal has in hand: its lock, plan and half-made files
 /// ```
 /// Names are one link each instead of one images.json: a name is looked up by one readlink(2), changed by
@@ -103,7 +104,7 @@ public struct ImageStore: Sendable {
     let isPrefix = !digits.isEmpty && digits.utf8.allSatisfy(Digest.isHexDigit)
     do throws(Failure) {
       let name = try Reference(text)
-      if let digest = name.digest { return try find(digest, repository: name) }
+      if let digest = name.digest { return try find(byDigest: name, digest) }
       if let target = target(of: name), let found = try record(target.id, known: name) {
         return found
       }
@@ -120,13 +121,6 @@ public struct ImageStore: Sendable {
         remedy: "give more digits")
     }
     return try matches.first.flatMapTyped { (id) throws(Failure) in try record(id) }
-  }
-
-  private func find(_ digest: Digest, repository: Reference) throws(Failure) -> ImageRecord? {
-    for record in try list() where record.manifest == digest || record.id == digest {
-      if record.names.contains(where: { $0.repository == repository.repository }) { return record }
-    }
-    return nil
   }
 
   /// All images, the newest first.

@@ -33,6 +33,11 @@ struct Ingest: ~Copyable {
     var name: String?
     /// What is planned is wanted, and nobody else may remove it as long as the holder lives.
     var isHolding = false
+    /// Until when what a killed holder had is kept for whoever tries again; nil for not at all.
+    var keptUntil: Timestamp?
+
+    /// Whether it outlives its holder.
+    var isKept: Bool { keptUntil.map { .now < $0 } ?? false }
 
     var text: FieldText {
       var text = FieldText()
@@ -41,6 +46,7 @@ struct Ingest: ~Copyable {
       text.add("image", image?.hex)
       text.add("name", name)
       if isHolding { text.add("holds", "yes") }
+      text.add("kept-until", keptUntil.map { String($0.nanoseconds) })
       return text
     }
 
@@ -52,6 +58,7 @@ struct Ingest: ~Copyable {
       image = text["image"].flatMap(Digest.init(hex:))
       name = text["name"]
       isHolding = text["holds"] == "yes"
+      keptUntil = text["kept-until"].flatMap { Int64($0) }.map { Timestamp(nanoseconds: $0) }
     }
   }
 
@@ -106,7 +113,9 @@ extension ImageStore {
 
   /// Removes what killed imports and removals left. Costs one look into an empty directory when there is
   /// nothing.
-  public func sweep() throws(Failure) {
+  ///
+  /// - Parameter everything: also what interrupted pulls have left for the next attempt.
+  public func sweep(everything: Bool = false) throws(Failure) {
     guard !(try Files.list(root + "/ingest")).isEmpty else { return }
     for name in try Files.list(root + "/ingest") {
       let lock = try acquireLock()
@@ -125,7 +134,14 @@ extension ImageStore {
       guard Files.exists("\(root)/ingest/\(name)"),
         let ingest = try Ingest(takingOver: "\(root)/ingest/\(name)")
       else { continue }
-      if let plan = try ingest.readPlan() { try settle(plan, ingest) }
+      if let plan = try ingest.readPlan() {
+        if plan.isKept && !everything {
+          _ = consume lock
+          try ingest.dropTrees()
+          continue
+        }
+        try settle(plan, ingest)
+      }
       _ = consume lock
       // A child of the killed import may write for another moment; then the next sweep finishes this.
       try? ingest.discard(self)
@@ -172,7 +188,8 @@ extension ImageStore {
       let path = "\(root)/ingest/\(name)"
       guard path != ingest.path, let bytes = try Files.read(path + "/plan") else { continue }
       let plan = Ingest.Plan(FieldText(parsing: bytes))
-      guard plan.isHolding, try FileLock.tryAcquire(path + "/lock") == nil else { continue }
+      guard plan.isHolding else { continue }
+      if !plan.isKept, try FileLock.tryAcquire(path + "/lock") != nil { continue }
       live.blobs.formUnion(plan.blobs)
       live.chains.formUnion(plan.chains)
     }

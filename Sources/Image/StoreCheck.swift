@@ -16,8 +16,20 @@ public struct StoreCheck {
     public var images: [String] = []
   }
 
-  /// Brings a blob from where it came from: returns a descriptor to read it from, nil when it cannot.
-  public typealias Fetch = (ImageRecord, Digest, Int64) throws(Failure) -> Descriptor?
+  /// A part of an image that is to be had again.
+  public struct Lost: Sendable {
+    /// The image.
+    public let image: ImageRecord
+    /// What it should be.
+    public let digest: Digest
+    /// Its bytes; nil for the manifest, which alone would tell.
+    public let size: Int64?
+  }
+
+  /// Writes a part from where the image came from into a file; its digest is compared afterwards.
+  ///
+  /// - Returns: whether there is such a place.
+  public typealias Fetch = (Lost, _ file: Int32) throws(Failure) -> Bool
 
   let store: ImageStore
   /// Mends what it can.
@@ -25,7 +37,7 @@ public struct StoreCheck {
   /// Leaves out the comparison of trees, which unpacks every layer again.
   public var isQuick = false
   /// Where lost blobs come from.
-  public var fetch: Fetch = { _, _, _ in nil }
+  public var fetch: Fetch = { _, _ in false }
   /// Told what is being looked at: how many of how many layers, and bytes.
   public var progress: (Int, Int, Int64) -> Void = { _, _, _ in }
 
@@ -74,11 +86,15 @@ public struct StoreCheck {
 
   private func checkDocuments(_ image: ImageRecord) throws(Failure) -> [Finding] {
     var findings: [Finding] = []
-    for (digest, what) in [(image.id, "configuration"), (image.manifest, "manifest")] {
+    // The manifest first: it tells the sizes of all others.
+    for (digest, what) in [(image.manifest, "manifest"), (image.id, "configuration")] {
       guard let problem = try problem(of: digest) else { continue }
       var finding = Finding(
         object: "\(what) \(digest.short)", problem: problem, images: names(image))
-      if repairs { finding.repair = try restore(digest, 0, image) }
+      if repairs {
+        let parts = digest == image.id ? try? store.parts(of: image) : nil
+        try restore(&finding, Lost(image: image, digest: digest, size: parts?.config.size))
+      }
       findings.append(finding)
     }
     return findings
@@ -110,31 +126,29 @@ public struct StoreCheck {
     }
   }
 
-  /// Gets a blob again; what was done, nil when nothing could be.
-  private func restore(
-    _ digest: Digest, _ size: Int64, _ image: ImageRecord
-  ) throws(Failure) -> String? {
-    guard let source = try fetch(image, digest, size) else { return nil }
+  /// Gets a part again, and notes in the finding that it was, or why not.
+  private func restore(_ finding: inout Finding, _ lost: Lost) throws(Failure) {
+    let digest = lost.digest
     let temporary = store.unusedPath() + ".tmp"
     let file = try Descriptor.open(temporary, .createNew(mode: 0o600))
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 << 10, alignment: 4096)
-    defer { buffer.deallocate() }
-    var hasher = SHA256()
-    while true {
-      let count = try readBytes(source.raw, into: buffer)
-      if count == 0 { break }
-      let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
-      hasher.update(bufferPointer: bytes)
-      try writeAll(file.raw, bytes, object: store.blobPath(digest))
-    }
-    guard Digest(finishing: hasher) == digest else {
-      try Files.remove(temporary)
-      return nil
+    do throws(Failure) {
+      guard lost.size != nil || digest == lost.image.manifest, try fetch(lost, file.raw) else {
+        finding.problem += "; the image is from no registry that could give it again"
+        return try Files.remove(temporary)
+      }
+      let written = try Descriptor.open(temporary, .read)
+      let found = try hash(written) { _ in }
+      guard found == digest else {
+        throw Failure(.corrupt, "verify", "it", reason: "what came has the digest \(found)")
+      }
+    } catch {
+      finding.problem += "; it cannot be fetched again: \(error)"
+      return try Files.remove(temporary)
     }
     try FileBytes.syncFileSystem(of: file.raw, object: store.root)
     try Files.rename(temporary, to: store.blobPath(digest))
     try Files.syncDirectory(of: store.blobPath(digest))
-    return "fetched again"
+    finding.repair = "fetched again"
   }
 
   // MARK: - Layers
@@ -147,7 +161,10 @@ public struct StoreCheck {
     if let problem = try problem(of: layer.blob, progress) {
       var finding = Finding(
         object: "blob \(layer.blob.short)", problem: problem, images: names(image))
-      if repairs { finding.repair = try restore(layer.blob, 0, image) }
+      if repairs {
+        let part = (try? store.parts(of: image))?.layers.first { $0.digest == layer.blob }
+        try restore(&finding, Lost(image: image, digest: layer.blob, size: part?.size))
+      }
       findings.append(finding)
       if finding.repair == nil {
         // Without the blob there is nothing to compare the tree with.

@@ -16,9 +16,11 @@ struct BlobDownload: Sendable {
   let size: Int64
   let skipsMirrors: Bool
   let output: PipeOutput
+  /// A file with its first bytes, from an attempt before; -1 for none.
+  var beginning: Int32 = -1
 
   /// How many bytes minidock has.
-  private final class Place: Sendable {
+  final class Place: Sendable {
     private let offsets = Mutex<(now: Int64, seen: Int64)>((0, 0))
     var value: Int64 { offsets.withLock { $0.now } }
 
@@ -35,6 +37,7 @@ struct BlobDownload: Sendable {
 
   func run() async throws {
     let place = Place()
+    if beginning >= 0 { try await sendBeginning(place) }
     try await session.onEndpoints(skippingMirrors: skipsMirrors) { endpoint in
       try await session.retrying("pull blob", digest, hasProgressed: { place.hasMoved() }) {
         watch in

@@ -245,12 +245,20 @@ extension EndpointSession.Answer {
     case 404:
       code = .notFound
       reason = "\(endpoint.name) has no such image or repository\(suffix)"
-      remedy = "check the name; a private one needs minidock login \(endpoint.name)"
+      remedy =
+        endpoint.credentials == nil
+        ? "check the name; a private one needs minidock login \(endpoint.name)" : "check the name"
     case 403:
       code = .refused
       reason = "\(endpoint.name) does not allow it\(suffix)"
       remedy = endpoint.credentials == nil ? "run minidock login \(endpoint.name)" : ""
-    case 429: reason = "\(endpoint.name) allows no more requests for now\(suffix)"
+    case 429:
+      reason = "\(endpoint.name) allows no more requests for now\(suffix)"
+      remedy =
+        endpoint.credentials == nil
+        ? "try again later; minidock login \(endpoint.name) may raise the limit"
+        : "try again later"
+    case 500...: remedy = "the registry is in trouble: try again later"
     default: break
     }
     var failure = RequestFailure(

@@ -105,11 +105,12 @@ struct RegistryCalls: Sendable {
   /// Starts what a request asks for; its answer is sent when it is done.
   func start(_ number: UInt32, _ request: RegistryRequest, _ descriptors: [Int32]) {
     let file = descriptors.first ?? -1
-    for extra in descriptors.dropFirst() { ThisProcess.close(extra) }
+    let beginning = descriptors.count > 1 ? descriptors[1] : -1
+    for extra in descriptors.dropFirst(2) { ThisProcess.close(extra) }
     Task.detached {
       let answer: RegistryAnswer
       do {
-        answer = try await perform(number, request, file)
+        answer = try await perform(number, request, file, beginning)
       } catch {
         answer = .failed(
           RequestFailure(
@@ -119,12 +120,13 @@ struct RegistryCalls: Sendable {
       }
       // The reader sees the end of the pipe before the answer.
       if file >= 0 { ThisProcess.close(file) }
+      if beginning >= 0 { ThisProcess.close(beginning) }
       answers.send(number, answer)
     }
   }
 
   private func perform(
-    _ number: UInt32, _ request: RegistryRequest, _ file: Int32
+    _ number: UInt32, _ request: RegistryRequest, _ file: Int32, _ beginning: Int32
   ) async throws -> RegistryAnswer {
     func output() -> PipeOutput { PipeOutput(file, session.pool) }
     switch request {
@@ -136,7 +138,7 @@ struct RegistryCalls: Sendable {
     case .blob(let repository, let digest, let size, let skipsMirrors):
       try await BlobDownload(
         session: session, repository: repository, digest: digest, size: size,
-        skipsMirrors: skipsMirrors, output: output()
+        skipsMirrors: skipsMirrors, output: output(), beginning: beginning
       ).run()
       return .done
     case .upload(let repository, let digest, let size, let sources):
@@ -180,7 +182,13 @@ struct RegistryCalls: Sendable {
     let attempt = RegistrySession(
       domain: session.domain, endpoints: [EndpointSession(endpoint, session.transport)],
       transport: session.transport, pool: session.pool)
-    try await attempt.checkCredentials()
+    do { try await attempt.checkCredentials() } catch var failure as RequestFailure
+      where failure.status == 401 && !user.isEmpty
+    {
+      failure.failure.reason = "it does not accept this user and password"
+      failure.failure.remedy = ""
+      throw failure
+    }
     guard !user.isEmpty, let credentials = endpoint.credentials else { return .told("") }
     return .told(try store.store(credentials, for: session.domain))
   }

@@ -28,7 +28,8 @@ public struct RemoteRepository: Sendable, Equatable {
 ///                  <========= bytes through the pipe ====
 ///                  <------------------------------------  n: document(type, digest, size) | failed
 ///   n: blob(repository, digest, size)   + pipe --------->  GET .../blobs/<digest>, again with Range
-///                  <========= bytes through the pipe ====  when the connection breaks
+///                 [+ file with its beginning]              when the connection breaks, and from the
+///                  <========= bytes through the pipe ====  end of the beginning on
 ///                  <------------------------------------  n: progress..., done | failed
 ///   n: upload(repository, digest, size) + file --------->  HEAD, mount, POST, PUT
 ///                  <------------------------------------  n: progress..., uploaded | failed

@@ -35,3 +35,27 @@ import Testing
     #expect(TransferScreen.time(seconds) == text)
   }
 }
+
+/// What a window shows that has fewer rows than there are layers, or becomes narrower.
+@Suite struct TransferWindowTests {
+  private func update(_ index: Int, _ phase: TransferUpdate.Phase) -> TransferUpdate {
+    TransferUpdate(index: index, digest: "sha256:0", phase: phase, bytes: 0, total: 1)
+  }
+
+  @Test func layersInMotionAreShownFirst() {
+    let lines =
+      (0..<10).map { update($0, .pulled) } + (10..<13).map { update($0, .downloading) }
+      + (13..<30).map { update($0, .waiting) }
+    #expect(TransferScreen.selection(lines, rows: 5).map(\.index) == [10, 11, 12, 13, 14])
+    #expect(TransferScreen.selection(lines, rows: 2).map(\.index) == [10, 11])
+    #expect(TransferScreen.selection(lines, rows: 30) == lines)
+    let end = Array(lines.prefix(12))
+    #expect(TransferScreen.selection(end, rows: 4).map(\.index) == [8, 9, 10, 11])
+  }
+
+  @Test func linesThatANarrowerWindowBreaksAreCounted() {
+    #expect(TransferScreen.rows(of: [79, 30, 0], columns: 80) == 3)
+    #expect(TransferScreen.rows(of: [79, 30, 0], columns: 40) == 4)
+    #expect(TransferScreen.rows(of: [79, 30, 0], columns: 20) == 7)
+  }
+}

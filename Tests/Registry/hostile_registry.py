@@ -214,7 +214,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        cut = trick.get("short", trick.get("stall"))
+        stalls = "stall" in trick and self.first_times(trick, "stall")
+        cut = trick["stall"] if stalls else trick.get("short")
         if "drop" in trick and self.first_times(trick, "drop"):
             cut = trick["drop"]
         if trick.get("drip"):
@@ -225,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.wfile.write(data if cut is None else data[:cut])
         self.wfile.flush()
-        if "stall" in trick:
+        if stalls:
             time.sleep(600)
         if cut is not None:
             self.close_connection = True

@@ -32,7 +32,8 @@ struct CreateCommand: Command {
     guard let options = try RunWords.parse(words, forCreation: true) else { return nil }
     let installation = try context.installation()
     var creation = ContainerCreation(
-      installation: installation, images: RunCommand.images(installation), options: options)
+      installation: installation,
+      images: RunCommand.images(installation, isQuiet: options.quietPull), options: options)
     Console.print(try creation.create())
     return 0
   }

@@ -21,7 +21,13 @@ struct ImagesCommand: Command {
 
   func execute(_ context: Context) throws(Failure) -> Int32 {
     let list = ImageList(try context.installation())
-    let rows = try list.list(repository: repository, filters: try listing.filters())
+    var filters = try listing.filters()
+    var until: Timestamp?
+    for filter in filters where filter.key == "until" {
+      until = try Moment.parse(filter.value, "--filter until")
+    }
+    filters.removeAll { $0.key == "until" }
+    let rows = try list.list(repository: repository, filters: filters, until: until)
     try listing.print(
       rows.map { ImageLine(row: $0, full: listing.noTrunc) },
       columns: ImageLine.columns(digests: digests))
@@ -54,7 +60,7 @@ struct ImageLine: ListLine {
       ("Containers", .string("N/A")),
       ("CreatedAt", .string(row.image.created.description)),
       ("CreatedSince", .string(Elapsed.ago(row.image.created))),
-      ("Digest", .string(row.image.manifest.description)),
+      ("Digest", .string(row.digest.description)),
       ("ID", .string(identifier)),
       ("Repository", .string(row.name?.repository ?? "<none>")),
       ("Size", .string(ByteCount.decimal(row.image.size))),

@@ -27,8 +27,12 @@ struct PushCommand: Command {
     let screen = TransferScreen(isQuiet: quiet)
     defer { screen.finish() }
     let push = ImagePush(installation, progress: screen.update)
-    if allTags && reference.digest == nil && name.hasSuffix(":" + (reference.tag ?? "")) {
+    let isTagGiven = name.hasSuffix(":" + (reference.tag ?? ""))
+    if allTags && reference.digest == nil && isTagGiven {
       throw Failure(.invalid, "push", name, reason: "a tag cannot be given with --all-tags")
+    }
+    if !allTags && reference.digest == nil && !isTagGiven && !quiet {
+      Console.print("Using default tag: latest")
     }
     let names = allTags ? try push.names(ofRepository: reference) : [reference]
     if !quiet {

@@ -10,9 +10,15 @@ struct RmiCommand: Command {
     discussion: """
       Example:
         minidock rmi myimage:1.0
+        minidock rmi -f 0123456789ab
+
+      A name of several is only taken away; the last one takes the image with it. An image that a container \
+      is made of stays; with --force it loses its names.
       """)
 
-  @Flag(name: [.customShort("f"), .long], help: "Remove all names of an image given by its id.")
+  @Flag(
+    name: [.customShort("f"), .long],
+    help: "Take all names away, also of an image in use; missing ones are no error.")
   var force = false
   @Argument(help: ArgumentHelp("Names or ids.", valueName: "image")) var images: [String]
 
@@ -26,7 +32,8 @@ struct RmiCommand: Command {
         for line in try removal.remove(name, force: force) { Console.print(line) }
       } catch {
         Console.error("minidock: \(error)")
-        status = 1
+        // What is not there cannot be removed any better: docker's -f takes it for done.
+        if !force || error.code != .notFound { status = 1 }
       }
     }
     return status

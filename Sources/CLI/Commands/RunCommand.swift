@@ -34,24 +34,27 @@ struct RunCommand: Command {
     guard let options = try RunWords.parse(words) else { return nil }
     let installation = try context.installation()
     let run = ContainerRun(
-      installation: installation, images: images(installation), options: options)
+      installation: installation, images: images(installation, isQuiet: options.quietPull),
+      options: options)
     return try run.run(
       report: { for line in $0 { Console.error(line) } }, detached: { Console.print($0) })
   }
 
   /// Where the images of new containers come from.
-  static func images(_ installation: Installation) -> ImageResolution {
+  ///
+  /// - Parameter isQuiet: nothing is said about a pull.
+  static func images(_ installation: Installation, isQuiet: Bool) -> ImageResolution {
     ImageResolution(
       installation: installation, bundleFolders: ImageResolution.standardFolders(),
-      notice: { Console.error("minidock: \($0)") },
+      notice: { if !isQuiet { Console.error("minidock: \($0)") } },
       pull: { (name, platform) throws(Failure) in
         // Standard output is the container's: everything about the pull goes to standard error.
-        let screen = TransferScreen(isQuiet: false)
+        let screen = TransferScreen(isQuiet: isQuiet)
         defer { screen.finish() }
         let outcome = try ImagePull(installation, platform: platform, progress: screen.update)
           .pull(name)
         screen.finish()
-        for line in PullCommand.status(outcome) { Console.error(line) }
+        if !isQuiet { for line in PullCommand.status(outcome) { Console.error(line) } }
         return outcome.image
       })
   }

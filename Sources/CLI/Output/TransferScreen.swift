@@ -9,7 +9,8 @@ final class TransferScreen {
   private var lines: [TransferUpdate] = []
   /// Since when the bytes of each have come, for its rate.
   private var starts: [(time: UInt64, bytes: Int64)] = []
-  private var drawn = 0
+  /// How wide each line on the screen is, the topmost first: what has to be drawn over.
+  private var drawn: [Int] = []
   private var next: UInt64 = 0
 
   private static let interval: UInt64 = 100_000_000
@@ -31,7 +32,8 @@ final class TransferScreen {
     }
     let before = lines[update.index]
     let isNews = before.phase != update.phase || before.digest.isEmpty
-    if isNews { starts[update.index] = (now, update.bytes) }
+    // The beginning that an earlier pull left comes in one go and says nothing of the line's rate.
+    if isNews || before.bytes == 0 { starts[update.index] = (now, update.bytes) }
     lines[update.index] = update
     if isLive {
       if isNews || now >= next { draw(now) }
@@ -43,28 +45,51 @@ final class TransferScreen {
   /// Draws the last state; what is printed next begins below it.
   func finish() {
     guard !isQuiet, isLive, !lines.isEmpty else { return }
-    draw(Timestamp.monotonic)
-    drawn = 0
+    draw(Timestamp.monotonic, isLast: true)
+    drawn = []
     lines = []
     starts = []
   }
 
-  private func draw(_ now: UInt64) {
+  private func draw(_ now: UInt64, isLast: Bool = false) {
     next = now + TransferScreen.interval
     let size = Terminal.size(of: 2)
-    let columns = max(Int(size?.columns ?? 80), 20)
-    // A screen with fewer rows than layers cannot be moved up in far enough: the last ones are shown.
-    let rows = max(Int(size?.rows ?? 24) - 2, 1)
-    let shown = lines.suffix(rows)
-    var text = drawn > 0 ? "\u{1b}[\(drawn)A" : ""
-    for line in shown {
+    // A terminal that does not know its width says 0.
+    let columns = size.map { $0.columns == 0 ? 80 : max(Int($0.columns), 20) } ?? 80
+    let rows = size.map { $0.rows == 0 ? 24 : Int($0.rows) } ?? 24
+    let shown = isLast ? lines : TransferScreen.selection(lines, rows: max(rows - 2, 1))
+    let texts = shown.map { line in
       let start = starts[line.index]
       let content = TransferScreen.text(
         line, nanoseconds: now - start.time, since: start.bytes, columns: columns)
-      text += "\r" + String(content.printable.prefix(columns - 1)) + "\u{1b}[K\n"
+      return String(content.printable.prefix(columns - 1))
     }
-    drawn = shown.count
+    let up = TransferScreen.rows(of: drawn, columns: columns)
+    var text = up > 0 ? "\u{1b}[\(up)A" : ""
+    for content in texts { text += "\r" + content + "\u{1b}[K\n" }
+    // What there was more of before: fewer lines now, or a wider window.
+    text += "\u{1b}[J"
+    drawn = texts.map(\.count)
     Console.errorRaw(text)
+  }
+
+  /// How many rows lines of these widths take up in a window that may have become narrower since: most
+  /// terminals break such lines anew.
+  static func rows(of widths: [Int], columns: Int) -> Int {
+    widths.reduce(0) { $0 + max(($1 + columns - 1) / columns, 1) }
+  }
+
+  /// The lines that a window with few rows shows: those in motion first, then those that follow them, then
+  /// the last that are done.
+  static func selection(_ lines: [TransferUpdate], rows: Int) -> [TransferUpdate] {
+    guard lines.count > rows else { return lines }
+    let moving = lines.filter { !$0.phase.isOver && $0.phase != .waiting }
+    let waiting = lines.filter { $0.phase == .waiting }
+    let over = lines.filter { $0.phase.isOver }
+    var chosen = Array(moving.prefix(rows))
+    chosen += waiting.prefix(rows - chosen.count)
+    chosen += over.suffix(rows - chosen.count)
+    return chosen.sorted { $0.index < $1.index }
   }
 
   /// "4f4fb700ef54: downloading [=====>    ] 12.3MB/54.2MB  23.1MB/s  2s left".
@@ -117,6 +142,16 @@ final class TransferScreen {
     case .pushed: "pushed"
     case .existedThere: "layer already exists"
     case .mounted: "mounted from another repository"
+    }
+  }
+}
+
+extension TransferUpdate.Phase {
+  /// Whether nothing more happens to the layer.
+  var isOver: Bool {
+    switch self {
+    case .waiting, .downloading, .verifying, .unpacking, .uploading: false
+    case .pulled, .existed, .pushed, .existedThere, .mounted: true
     }
   }
 }

@@ -59,6 +59,7 @@ public struct ImagePrune {
   ) throws(Failure) -> (lines: [String], bytes: Int64) {
     try selection.check(PruneSelection.keys)
     let store = try installation.imageStore()
+    try store.sweep(everything: true)
     let used = Set(try ContainerStore(installation).list().map(\.imageID))
     let unused = try store.list().filter { image in
       !used.contains(image.id.description) && (all || image.names.isEmpty)

@@ -57,11 +57,13 @@ public struct ImagePull {
     let wanted = try platform.map { (text) throws(Failure) in try ImagePlatform(text) }
     let store = try installation.imageStore()
     let present = try store.image(pulledAs: name).flatMap { image in
-      wanted?.accepts(
-        ImagePlatform(os: image.os, architecture: image.architecture, variant: image.variant))
-        ?? true ? image : nil
+      wanted?.accepts(image.platform) ?? true ? image : nil
     }
+    let name = name.pinned
     if let digest = name.digest, let present {
+      if try store.find(name.canonical) == nil {
+        try store.remember(name, digest: digest, manifest: present.manifest)
+      }
       return Outcome(name: name, image: present, digest: digest, isNew: false)
     }
     do throws(Failure) {
@@ -74,6 +76,13 @@ public struct ImagePull {
         throw Failure(
           .notFound, "pull", name.familiar,
           reason: "it is for \(documents.platform), not for \(wanted)")
+      }
+      if wanted == nil,
+        let refusal = HostPlatform.refusal(
+          documents.platform, "pull", name.familiar,
+          remedy: "ask for it with --platform \(documents.platform) if it is not to be run here")
+      {
+        throw refusal
       }
       let image = try LayerTransfer(
         repository: repository(name), store: store, progress: progress

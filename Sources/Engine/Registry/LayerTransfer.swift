@@ -23,6 +23,8 @@ struct LayerTransfer {
     var ingest: LayerIngest
     /// The number of its request; nil when the blob was here already.
     var number: UInt32?
+    /// Begun with what an earlier pull had left.
+    var isResumed = false
     var isSecondAttempt = false
     var phase = TransferUpdate.Phase.downloading
   }
@@ -36,7 +38,7 @@ struct LayerTransfer {
   func fetch(
     _ documents: ImageDocuments, as names: [Reference], _ connection: inout RegistryConnection
   ) throws(Failure) -> ImageRecord {
-    let assembly = try ImageAssembly(documents, in: store)
+    let assembly = try ImageAssembly(documents, in: store, isKept: true)
     for index in assembly.layers.indices { show(assembly, index, .waiting, 0) }
     var queue = Array(assembly.layers.indices)
     var running: [Running] = []
@@ -104,14 +106,22 @@ struct LayerTransfer {
     let reader = pipe.read
     let writer = pipe.write
     PendingOutput.widen(writer.raw, to: 1 << 20)
-    let number = try connection.send(
-      .blob(
-        repository, digest: layer.blob.description, size: layer.size,
-        skipsMirrors: skippingMirrors), writer.raw)
+    let request = RegistryRequest.blob(
+      repository, digest: layer.blob.description, size: layer.size,
+      skipsMirrors: skippingMirrors)
+    let number: UInt32
+    var isResumed = false
+    if let beginning = try assembly.beginning(of: index) {
+      number = try connection.send(request, writer.raw, beginning: beginning.raw)
+      isResumed = true
+    } else {
+      number = try connection.send(request, writer.raw)
+    }
     // From here on only the helper can write: its end is the end.
     _ = consume writer
     try ingest.start(from: reader.raw)
-    return Running(index: index, ingest: ingest, number: number)
+    return Running(
+      index: index, ingest: ingest, number: number, isResumed: isResumed)
   }
 
   // MARK: - News
@@ -121,8 +131,10 @@ struct LayerTransfer {
   ) throws(Failure) {
     if connection.hasAnswer { return }
     var watches = running.map { Watch($0.ingest.descriptor) } + [Watch(connection.descriptor)]
-    // Whether another process has finished a layer is looked at now and then.
-    try Watch.wait(&watches, milliseconds: isBusy && running.count < LayerTransfer.width ? 200 : -1)
+    // Whether another process has finished a layer is looked at now and then; and who watches the
+    // progress sees that nothing comes, and its window drawn anew.
+    let isWaiting = isBusy && running.count < LayerTransfer.width
+    try Watch.wait(&watches, milliseconds: isWaiting ? 200 : 500)
   }
 
   private func advance(
@@ -134,10 +146,10 @@ struct LayerTransfer {
       let isDone: Bool
       do throws(Failure) { isDone = try ingest.advance(wait: false) } catch {
         let cause = cause(of: error, running[place].number, &connection)
-        guard cause.code != .system, connection.hasMirrors, !running[place].isSecondAttempt else {
-          throw cause
-        }
-        // A mirror may be stale or damaged: the registry itself has the last word.
+        guard cause.code != .system, connection.hasMirrors || running[place].isResumed,
+          !running[place].isSecondAttempt
+        else { throw cause }
+        // A mirror may be stale, and what an earlier pull left damaged: the registry has the last word.
         running.remove(at: place)
         _ = consume ingest
         try again(index, assembly, &running, &connection)

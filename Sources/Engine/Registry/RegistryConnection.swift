@@ -82,14 +82,16 @@ public struct RegistryConnection: ~Copyable {
 
   /// Sends a request, with the descriptor that it reads from or writes to.
   ///
+  /// - Parameter beginning: a file with the first bytes of the blob that is asked for.
   /// - Returns: the number of its answers.
   public mutating func send(
-    _ request: RegistryRequest, _ descriptor: Int32? = nil
+    _ request: RegistryRequest, _ descriptor: Int32? = nil, beginning: Int32? = nil
   ) throws(Failure) -> UInt32 {
     lastNumber += 1
     do throws(Failure) {
       try channel.send(
-        request.message(number: lastNumber), descriptors: descriptor.map { [$0] } ?? [])
+        request.message(number: lastNumber),
+        descriptors: [descriptor, beginning].compactMap { $0 })
     } catch {
       throw died()
     }
@@ -188,6 +190,24 @@ extension RegistryConnection {
   public mutating func lines(_ request: RegistryRequest) throws(Failure) -> [String] {
     let bytes = try output(of: request, limit: 64 << 20).bytes
     return bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Writes what a request answers with into a file.
+  mutating func copy(_ request: RegistryRequest, into file: Int32) throws(Failure) {
+    let pipe = try Descriptor.pipe()
+    let reader = pipe.read
+    let writer = pipe.write
+    let number = try send(request, writer.raw)
+    _ = consume writer
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+    defer { buffer.deallocate() }
+    while true {
+      let count = try readBytes(reader.raw, into: buffer)
+      if count == 0 { break }
+      try writeAll(
+        file, UnsafeRawBufferPointer(rebasing: buffer[..<count]), object: "part of an image")
+    }
+    _ = try answer(to: number)
   }
 
   private mutating func output(

@@ -12,8 +12,9 @@ struct ImageGroup: CommandGroup {
         minidock image prune -a
       """,
     subcommands: [
-      ImportCommand.self, LoadCommand.self, SaveCommand.self, TagCommand.self, HistoryCommand.self,
-      ImageInspectCommand.self, ImageLsCommand.self, ImagePruneCommand.self, ImageRmCommand.self,
+      PullCommand.self, PushCommand.self, ImportCommand.self, LoadCommand.self, SaveCommand.self,
+      TagCommand.self, HistoryCommand.self, ImageInspectCommand.self, ImageLsCommand.self,
+      ImagePruneCommand.self, ImageRmCommand.self,
       ImageTreeCommand.self, ImageDiffCommand.self, ImageCheckCommand.self, ImageMountCommand.self,
       ImageUnmountCommand.self,
     ])

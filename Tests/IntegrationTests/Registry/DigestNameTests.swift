@@ -1,0 +1,97 @@
+import Linux
+import TestSupport
+import Testing
+
+/// Names by digest: an image that was pulled by one is found, listed and removed by it.
+@Suite(.enabled(if: MinidockFixture.canServeRegistry, MinidockFixture.registryRequirement))
+struct DigestNameTests {
+  let fixture: MinidockFixture
+  let server: HostileRegistry
+
+  init() throws {
+    fixture = try MinidockFixture("digest")
+    server = try HostileRegistry(fixture.file("hostile"))
+  }
+
+  @Test func anImagePulledByDigestIsListedFoundAndRemovedByIt() throws {
+    let image = try server.make()
+    let name = "\(server.host)/app@\(image.manifest)"
+    expectSuccess(try fixture.remote("pull", name))
+    let listed = try fixture.succeed(
+      "images", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", "--digests")
+    #expect(listed == "\(server.host)/app <none> \(image.manifest)\n")
+    #expect(try fixture.succeed("images", "-q", name).lines.count == 1)
+    let inspected = try fixture.succeed(
+      "image", "inspect", "--format", "{{.Id}} {{.RepoTags}} {{.RepoDigests}}", name)
+    #expect(inspected == "\(image.config) [] [\(name)]\n")
+    // A tag before the digest means nothing; another repository has no such image.
+    #expect(
+      try fixture.succeed("history", "-q", "\(server.host)/app:9@\(image.manifest)").lines.count
+        == 1)
+    try fixture.refuse(["history", "\(server.host)/other@\(image.manifest)"], status: 1)
+    // It is there: nobody is asked, and nothing said.
+    _ = server.requests()
+    let created = try fixture.remote("create", "--network", "none", name, "true")
+    expectSuccess(created)
+    #expect(created.errors == "" && server.requests() == [])
+    try fixture.succeed("rm", created.output.lines[0])
+    try fixture.succeed("tag", name, "kept:1")
+    #expect(try fixture.succeed("rmi", name) == "Untagged: \(name)\n")
+    #expect(try fixture.succeed("rmi", "kept:1").contains("Deleted: \(image.config)"))
+    #expect(try Files.list(fixture.root + "/remote") == [])
+  }
+
+  @Test func aTagsDigestIsTheRegistrysAndGoesWithTheLastTagOfItsRepository() throws {
+    let image = try server.make()
+    let list = try server.add(
+      manifest: """
+        {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", \
+        "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", \
+        "digest": "\(image.manifest)", "size": \
+        \(try server.bytes("manifests", image.manifest).count), \
+        "platform": {"os": "linux", "architecture": "amd64"}}]}
+        """, "app", "list")
+    let tag = "\(server.host)/app:list"
+    let pinned = "\(server.host)/app@\(list)"
+    expectSuccess(try fixture.remote("pull", tag))
+    #expect(try fixture.succeed("images", "--format", "{{.Digest}}") == list + "\n")
+    let digests = try fixture.succeed("inspect", "--format", "{{.RepoDigests}}", tag)
+    #expect(digests == "[\(pinned)]\n")
+    #expect(try fixture.succeed("history", "-q", pinned).lines.count == 1)
+    try fixture.succeed("tag", tag, "own:1")
+    #expect(try fixture.succeed("rmi", tag) == "Untagged: \(tag)\nUntagged: \(pinned)\n")
+    try fixture.refuse(["history", pinned], status: 1)
+    #expect(try fixture.succeed("rmi", "own:1").contains("Deleted: \(image.config)"))
+  }
+
+  @Test func whatRegistriesKeepUnderAnotherNameStaysWithItsDigest() throws {
+    let image = try server.make("one")
+    try server.make("two")
+    let pinned = "\(server.host)/two@\(image.manifest)"
+    // The manifests differ by the image's name in their history: the same one is put under both.
+    let text = String(decoding: try server.bytes("manifests", image.manifest), as: UTF8.self)
+    try server.add(manifest: text, "two", "latest")
+    expectSuccess(try fixture.remote("pull", "\(server.host)/one"))
+    expectSuccess(try fixture.remote("pull", pinned))
+    let removed = try fixture.succeed("rmi", "\(server.host)/one")
+    #expect(removed.contains("Untagged: \(server.host)/one:latest") && !removed.contains("Deleted"))
+    #expect(try fixture.succeed("rmi", pinned).contains("Deleted: \(image.config)"))
+  }
+
+  @Test func aForcedRemovalOfNothingIsDone() throws {
+    try fixture.refuse(["rmi", "absent:1"], status: 1)
+    let result = try fixture.minidock("rmi", "-f", "absent:1")
+    #expect(result.status == 0 && result.errors.contains("no such image"))
+  }
+
+  @Test func imagesOfBeforeATimeAreListed() throws {
+    try server.make()
+    try fixture.importImage("young:1", changes: "true")
+    // The registry's image says nothing of its age and counts as old.
+    expectSuccess(try fixture.remote("pull", "-q", "\(server.host)/app"))
+    let old = try fixture.succeed("images", "--filter", "until=1h", "--format", "{{.Repository}}")
+    #expect(old == "\(server.host)/app\n")
+    #expect(try fixture.succeed("images", "--filter", "until=2099-01-01", "-q").lines.count == 2)
+    try fixture.refuse(["images", "--filter", "until=soon"], status: 1)
+  }
+}
