@@ -10,6 +10,12 @@ public final class RegistryServer {
   /// Certificate of the authority that signed the server's; nil without TLS.
   public let authority: String?
   private let process: BackgroundProcess
+  private let tokens: BackgroundProcess?
+
+  private static let tokenScript: String = {
+    let here = #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+    return "/\(here)/Registry/token_server.py"
+  }()
 
   /// Starts a registry and waits until it answers.
   ///
@@ -18,8 +24,10 @@ public final class RegistryServer {
   ///   - user: "name:password" that it asks for by basic authentication; nil for none.
   ///   - withTLS: serves https under an authority of its own.
   ///   - remote: the address of a registry that it is a pull-through cache of.
+  ///   - withTokens: asks for bearer tokens of a server of its own; everybody may pull, `user` may push.
   public init(
-    _ directory: String, user: String? = nil, withTLS: Bool = false, remote: String? = nil
+    _ directory: String, user: String? = nil, withTLS: Bool = false, remote: String? = nil,
+    withTokens: Bool = false
   ) throws {
     self.directory = directory
     try Files.makeDirectories(directory + "/storage", mode: 0o755)
@@ -43,7 +51,21 @@ public final class RegistryServer {
     } else {
       authority = nil
     }
-    if let user {
+    if withTokens {
+      tokens = try BackgroundProcess(
+        ["python3", RegistryServer.tokenScript, directory, user ?? "nobody:nothing"])
+      for _ in 0..<12000 where !Files.exists(directory + "/token-port") { usleep(5000) }
+      config += """
+        auth:
+          token:
+            realm: http://127.0.0.1:\(Files.text(directory + "/token-port") ?? "")/token
+            service: test
+            issuer: test
+            rootcertbundle: \(directory)/token.pem
+
+        """
+    } else if let user {
+      tokens = nil
       let parts = user.split(separator: ":").map(String.init)
       let made = try run([
         "htpasswd", "-Bbc", directory + "/htpasswd", parts[0], parts[1],
@@ -52,6 +74,8 @@ public final class RegistryServer {
         throw Failure(.invalid, "make", "htpasswd", reason: made.errors)
       }
       config += "auth: {htpasswd: {realm: test, path: \(directory)/htpasswd}}\n"
+    } else {
+      tokens = nil
     }
     if let remote { config += "proxy: {remoteurl: \"\(remote)\"}\n" }
     try Files.replace(directory + "/config.yml", with: Array(config.utf8), mode: 0o644)
@@ -64,6 +88,13 @@ public final class RegistryServer {
       usleep(5000)
     }
     throw Failure(.invalid, "start", "docker-registry", reason: "it does not answer")
+  }
+
+  /// What its token server was asked: a line "USER SCOPE..." for each request, "-" for nobody.
+  public func tokenRequests() -> [String] {
+    let text = Files.text(directory + "/tokens.log") ?? ""
+    unlink(directory + "/tokens.log")
+    return text.split(separator: "\n").map(String.init)
   }
 
   /// What it has logged: a line for each request.

@@ -42,6 +42,36 @@ struct PushTests {
     #expect(found.output.contains("\(server.host)/app"), "\(found.errors)")
   }
 
+  @Test func aRegistryWithTokensGetsThemForJustWhatIsDone() throws {
+    let server = try fixture.registry("tokens", user: "anna:secret-1", withTokens: true)
+    let name = "\(server.host)/team/app:1"
+    try fixture.importImage(name, changes: "echo one > one")
+    let anonymous = try fixture.remote("push", name)
+    #expect(
+      anonymous.status == 1 && anonymous.errors.contains("minidock login"), "\(anonymous.errors)")
+    expectSuccess(
+      try fixture.remote(
+        ["login", "-u", "anna", "--password-stdin", server.host], input: Array("secret-1".utf8)))
+    _ = server.tokenRequests()
+    expectSuccess(try fixture.remote("push", name))
+    let pushed = server.tokenRequests()
+    #expect(!pushed.isEmpty)
+    for request in pushed {
+      #expect(
+        ["anna repository:team/app:pull,push", "anna repository:team/app:push,pull"].contains(
+          request))
+    }
+    // From another repository a blob is only mounted by whoever may read there.
+    try fixture.succeed("tag", name, "\(server.host)/other:1")
+    let mounted = try fixture.remote("push", "\(server.host)/other:1")
+    #expect(mounted.errors.contains("mounted from another repository"), "\(mounted.errors)")
+    #expect(server.tokenRequests().contains { $0.contains("repository:team/app:pull") })
+    expectSuccess(try fixture.remote("logout", server.host))
+    try fixture.succeed("rmi", name, "\(server.host)/other:1")
+    expectSuccess(try fixture.remote("pull", "-q", name))
+    #expect(server.tokenRequests() == ["- repository:team/app:pull"])
+  }
+
   @Test func whatHasNoNameThereIsNamedInTheRefusal() throws {
     let result = try fixture.remote("push", "\(server.host)/nothing:1")
     #expect(result.status == 1 && result.errors.contains("minidock tag"), "\(result.errors)")

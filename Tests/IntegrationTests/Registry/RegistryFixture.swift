@@ -31,9 +31,11 @@ extension MinidockFixture {
 
   /// Starts a registry below the fixture's directory.
   func registry(
-    _ name: String = "registry", user: String? = nil, withTLS: Bool = false, remote: String? = nil
+    _ name: String = "registry", user: String? = nil, withTLS: Bool = false, remote: String? = nil,
+    withTokens: Bool = false
   ) throws -> RegistryServer {
-    try RegistryServer(file(name), user: user, withTLS: withTLS, remote: remote)
+    try RegistryServer(
+      file(name), user: user, withTLS: withTLS, remote: remote, withTokens: withTokens)
   }
 }
 
