@@ -45,6 +45,10 @@ struct PushTests {
   @Test func aRegistryWithTokensGetsThemForJustWhatIsDone() throws {
     let server = try fixture.registry("tokens", user: "anna:secret-1", withTokens: true)
     let name = "\(server.host)/team/app:1"
+    // Another port of an address is another's server.
+    let tokens = try #require(Files.text(fixture.file("tokens/token-port")))
+    try fixture.write(
+      "config.toml", "[registry.\"\(server.host)\"]\ntoken-hosts = [\"127.0.0.1:\(tokens)\"]\n")
     try fixture.importImage(name, changes: "echo one > one")
     let anonymous = try fixture.remote("push", name)
     #expect(

@@ -38,12 +38,12 @@ struct TransferTerminalTests {
   }
 
   @Test func everyLayerHasALineWhateverTheWindow() throws {
-    let image = try server.make(layers: 3, size: 400_000)
+    let image = try server.make(layers: 3, size: 4_000_000)
     try server.play(
-      #"{"\#(image.layers[1])": {"stall": 300000}, "\#(image.layers[2])": {"stall": 100000}}"#)
+      #"{"\#(image.layers[1])": {"stall": 3000000}, "\#(image.layers[2])": {"stall": 3500000}}"#)
     let result = try terminal(
       """
-      screen 'downloading .*/s'
+      screen 'downloading .*[1-9]MB/4MB .*/s'
       echo ====
       tmux resize-window -t box -x 40 -y 20
       # Drawn for the new width, in the same place.
@@ -62,7 +62,7 @@ struct TransferTerminalTests {
     for line in parts[1] { #expect(line.count < 40, "\(parts[1])") }
     #expect(parts[1].filter { $0.contains("downloading") }.count == 2, "\(parts[1])")
     #expect(parts[1].filter { $0.hasSuffix(": done") }.count == 1, "\(parts[1])")
-    #expect(parts[0].contains { $0.contains("[===") && $0.contains("300kB/4") }, "\(parts[0])")
+    #expect(parts[0].contains { $0.contains("[===") && $0.contains("MB/4MB  ") }, "\(parts[0])")
     #expect(parts[0].contains { $0.hasSuffix(": done") }, "\(parts[0])")
   }
 
