@@ -25,7 +25,8 @@ struct FixedTable: Sendable {
 ///     forward     filter  from and to the same bridge: accept
 ///                         from or to internal networks: drop
 ///                         to our bridges: accept answers and published ports, drop the rest
-///                         from our bridges: drop foreign source addresses, accept the rest
+///                         from our bridges: drop foreign source addresses, and what is new to another
+///                         engine's bridges but for its published ports; accept the rest
 ///                         from or to another engine's bridges: accept
 ///                         neither from nor to any minidock bridge: drop, if `closed`
 ///     postrouting srcnat  from our subnets, to no minidock bridge: masquerade
@@ -137,6 +138,20 @@ enum HostRules {
     list.map { NftRule(chain: chain, comment: $0.0, expressions: $0.1) }
   }
 
+  // They keep strangers out of their networks by a policy that minidock's rules in DOCKER-USER overrule.
+  private static var intoEngines: [(String, [NftExpression])] {
+    let isNew: [NftExpression] = [
+      .connection(NFT_CT_STATE), .and(1 << 1 | 1 << 2), .compare(NFT_CMP_EQ, number: 0),
+      .connection(NFT_CT_STATUS), .and(1 << 5), .compare(NFT_CMP_EQ, number: 0),
+    ]
+    return engines.map { prefix in
+      let path: [NftExpression] = [
+        input, .lookup("bridges"), output, .compare(NFT_CMP_EQ, Array(prefix.utf8)),
+      ]
+      return ("into another engine's \(prefix)*", path + isNew + [.drop])
+    }
+  }
+
   /// How the names of other engines' bridges begin: docker's and nerdctl's, podman's, CNI's, libvirt's,
   /// LXC's, LXD's and Incus's. They count on forwarding too, and have rules of their own.
   private static let engines = [
@@ -227,23 +242,28 @@ enum HostRules {
           "forged source address",
           fromBridge + isIPv6 + [source6, .lookup("subnets6", not: true), .drop]
         ),
-        ("out", fromBridge + [.accept]),
-      ]
-        + engines.flatMap { prefix in
-          [input, output].map { link in
+      ])
+      + rules("forward", intoEngines)
+      + rules(
+        "forward",
+        [
+          ("out", fromBridge + [.accept])
+        ]
+          + engines.flatMap { prefix in
+            [input, output].map { link in
+              (
+                "another engine's \(prefix)*",
+                [link, .compare(NFT_CMP_EQ, Array(prefix.utf8)), .accept]
+              )
+            }
+          } + [
             (
-              "another engine's \(prefix)*",
-              [link, .compare(NFT_CMP_EQ, Array(prefix.utf8)), .accept]
+              "host was no router",
+              [
+                .meta(NFT_META_NFPROTO), .lookup("closed"),
+              ] + isForeign(NFT_META_IIFGROUP) + isForeign(NFT_META_OIFGROUP) + [.drop]
             )
-          }
-        } + [
-          (
-            "host was no router",
-            [
-              .meta(NFT_META_NFPROTO), .lookup("closed"),
-            ] + isForeign(NFT_META_IIFGROUP) + isForeign(NFT_META_OIFGROUP) + [.drop]
-          )
-        ])
+          ])
   }
 
   private static var postrouting: [NftRule] {

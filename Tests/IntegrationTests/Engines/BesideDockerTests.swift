@@ -40,8 +40,7 @@ extension UnderEngines {
       #expect(rules.contains("--src-group 0x6d64") && rules.contains("--dst-group 0x6d64"))
       // Control: they are what lets the container out.
       try node.succeed(["iptables", "-F", "DOCKER-USER"])
-      let next = try minidock(
-        "run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "1000")
+      let next = try minidock("ps")
       #expect(next.errors.contains("DOCKER-USER"), "\(next.errors)")
       #expect(try reachesOut(), "the next command had put them back")
       // Docker's own go on as before, beside a host that minidock keeps closed.
@@ -59,7 +58,6 @@ extension UnderEngines {
       let crossing = try minidock("run", "--rm", "busybox", "ping", "-c", "1", "-W", "1", address)
       #expect(crossing.status != 0 || address.isEmpty)
       try docker.succeed("rm", "-f", "server")
-      #expect(try minidock("rm", "-f", "box").status == 0)
     }
   }
 }
