@@ -81,6 +81,10 @@ let package = Package(
       dependencies: ["Linux", .product(name: "Crypto", package: "swift-crypto")],
       path: "Tests/TestSupport",
       swiftSettings: strict),
+    // Mutated documents of bundles: built for release, run by hand for millions (docs/oci-runtime.md).
+    .executableTarget(
+      name: "minidock-fuzz", dependencies: ["Linux", "Runtime"], path: "Tests/Fuzz",
+      swiftSettings: strict),
     .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "ImageTests", dependencies: ["Image", "TestSupport"], swiftSettings: strict),
     .testTarget(

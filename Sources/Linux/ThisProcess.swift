@@ -100,8 +100,10 @@ public enum ThisProcess {
 
   /// Becomes another user: groups first, the user last, as each step takes away the right to the one
   /// before.
-  public static func become(uid: UInt32, gid: UInt32, groups: [UInt32]) throws(Failure) {
-    try check("set groups of user", "\(uid)") { clx_setgroups(groups.count, groups) }
+  public static func become(uid: UInt32, gid: UInt32, groups: [UInt32]?) throws(Failure) {
+    if let groups {
+      try check("set groups of user", "\(uid)") { clx_setgroups(groups.count, groups) }
+    }
     try check("set group", "\(gid)") { clx_setresgid(gid) }
     try check("set user", "\(uid)") { clx_setresuid(uid) }
   }

@@ -227,12 +227,17 @@ struct MountExecutor: ~Copyable {
   }
 
   private mutating func attachConsole() throws(Failure) {
-    guard let device = devNumber, hasDevpts else {
+    guard hasDevpts, let pts = devpts.take() else {
       throw Failure(.invalid, "open terminal", reason: "the container has no /dev/pts of its own")
     }
-    let pts = devpts.take()!
     let pair = try Terminal.openPair(devpts: pts)
-    let location = try Descriptor.duplicate(of: device).open("console", .createNew(mode: 0o620))
+    // With somebody else's directory in the place of /dev the console must be there, and be no link.
+    let location =
+      if let device = devNumber {
+        try Descriptor.duplicate(of: device).open("console", .createNew(mode: 0o620))
+      } else {
+        try root.locate("/dev/console", noSymlinks: true)
+      }
     let clone = try DetachedMount.clone(pair.peer, object: "/dev/console")
     try clone.attach(to: location, object: "/dev/console")
     terminal = consume pair

@@ -26,7 +26,7 @@ public enum MountPlan {
         steps += cgroupMounts(mount.destination, options.set.contains(.readOnly))
       } else {
         if mount.destination == "/dev" && mount.type == "tmpfs" { ownsDev = true }
-        try append(mount, options, to: &steps)
+        try append(mount, options, label: spec.linux?.mountLabel ?? "", to: &steps)
       }
     }
     // A /dev that is bound from elsewhere has its nodes already.
@@ -34,14 +34,14 @@ public enum MountPlan {
       steps += standardDevices
       for device in spec.linux?.devices ?? [] { steps.append(try step(for: device)) }
     }
-    if ownsDev && spec.process?.terminal == true { steps.append(.console) }
+    if spec.process?.terminal == true { steps.append(.console) }
     for path in spec.linux?.readonlyPaths ?? [] { steps.append(.readOnly(path: path)) }
     for path in spec.linux?.maskedPaths ?? [] { steps.append(.mask(path: path)) }
     return steps
   }
 
   private static func append(
-    _ mount: Spec.Mount, _ options: MountOptions, to steps: inout [MountStep]
+    _ mount: Spec.Mount, _ options: MountOptions, label: String, to steps: inout [MountStep]
   ) throws(Failure) {
     let target = mount.destination
     if options.copiesUp {
@@ -55,10 +55,15 @@ public enum MountPlan {
       throw Failure(
         .unsupported, "mount", target, reason: "idmap is an option of a bind mount alone")
     }
+    var data = options.data
+    // SELinux labels the files of these itself.
+    if !label.isEmpty, !["proc", "sysfs", "mqueue"].contains(mount.type) {
+      data.append("context=" + label)
+    }
     steps.append(
       .fileSystem(
         type: mount.type ?? "none", source: mount.source ?? mount.type ?? "none", target: target,
-        options: options.data, attributes: options.set.union(options.recursiveSet)))
+        options: data, attributes: options.set.union(options.recursiveSet)))
     if let propagation = options.propagation {
       var change = BindOptions()
       change.propagation = propagation

@@ -131,7 +131,8 @@ struct ProcessStart {
       // Keeps the permitted set across the change of user; the exec clears the flag.
       try ThisProcess.keepCapabilities()
     }
-    try ThisProcess.become(uid: user.uid, gid: user.gid, groups: user.groups)
+    try ThisProcess.become(
+      uid: user.uid, gid: user.gid, groups: plan.extras.keepsGroups ? nil : user.groups)
   }
 
   // The change of user has cleared the parent-death signal. A parent that died in between has closed

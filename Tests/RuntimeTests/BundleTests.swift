@@ -57,6 +57,41 @@ import Testing
     }
   }
 
+  @Test(arguments: [false, true])
+  func `a real document is refused wherever it breaks off`(rootless: Bool) {
+    let bytes = Array(BundleTemplate.document(rootless: rootless).pretty.utf8)
+    #expect(throws: Never.self) { try Bundle.parse(bytes, name: "config.json") }
+    for count in bytes.indices {
+      #expect(throws: Failure.self) {
+        try Bundle.parse(Array(bytes[..<count]), name: "config.json")
+      }
+    }
+  }
+
+  @Test func `a path is told from one that leads out`() {
+    for path in ["", ".", "a", "a/..", "a/../b", "./a", "/..", "/a/../../b"] {
+      #expect(path.staysBelow, "\(path)")
+    }
+    for path in ["..", "a/../..", "./..", "../a", "a/../../a"] {
+      #expect(!path.staysBelow, "\(path)")
+    }
+  }
+
+  // Whether the host has SELinux is judged elsewhere; here only where the label goes.
+  @Test func `the label of mounts goes to file systems that take one`() throws {
+    var spec = Spec()
+    spec.linux = Spec.Linux()
+    spec.linux?.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"
+    spec.mounts = ["proc", "sysfs", "mqueue", "tmpfs", "devpts"].map {
+      Spec.Mount(destination: "/" + $0, type: $0, source: $0, options: ["size=1"])
+    }
+    let labelled = try MountPlan.steps(for: spec) { _, _ in [] }.compactMap { step -> String? in
+      guard case .fileSystem(let type, _, _, let options, _) = step else { return nil }
+      return options == ["size=1", "context=" + (spec.linux?.mountLabel ?? "")] ? type : nil
+    }
+    #expect(labelled == ["tmpfs", "devpts"])
+  }
+
   @Test func `5,000 mappings are refused`() {
     let ranges = (0..<5000).map { "{\"containerID\":\($0),\"hostID\":\($0),\"size\":1}" }
     let text = replacing(
@@ -94,7 +129,7 @@ import Testing
         default: changed.insert(UInt8(next(256)), at: place)
         }
       }
-      _ = try? Bundle.check(Bundle.parse(changed, name: "config.json"), bundle: "/")
+      _ = try? Bundle.examine(Bundle.parse(changed, name: "config.json"), bundle: "/")
     }
   }
 }

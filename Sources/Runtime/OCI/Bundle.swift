@@ -43,6 +43,17 @@ public struct Bundle: Sendable {
     try BundleCheck(spec: spec, bundle: bundle).run()
   }
 
+  /// Judges a specification as `create` does and plans its mounts and its process, without a look at or a
+  /// change of the host's groups; for fuzzing.
+  public static func examine(_ spec: Spec, bundle: String) throws(Failure) {
+    try check(spec, bundle: bundle)
+    var spec = spec
+    spec.normalize()
+    _ = try MountPlan.steps(for: spec) { _, _ in [] }
+    _ = try ProcessPlan(bundle: spec.process ?? Spec.Process(), linux: Spec.Linux(), nil)
+    if let rules = spec.linux?.resources?.devices { _ = try DevicePolicy(rules) }
+  }
+
   /// The root file system's absolute path.
   var rootfs: String {
     let root = spec.root?.path ?? "rootfs"
@@ -151,5 +162,16 @@ extension String {
   var tidyPath: String {
     let parts = split(separator: "/").filter { $0 != "." }
     return (hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
+  }
+
+  /// Whether a path is absolute, or relative without leading above its start at any point.
+  var staysBelow: Bool {
+    if hasPrefix("/") { return true }
+    var depth = 0
+    for part in split(separator: "/") where part != "." {
+      depth += part == ".." ? -1 : 1
+      if depth < 0 { return false }
+    }
+    return true
   }
 }

@@ -37,14 +37,8 @@ struct BundleCheck {
     guard let root = spec.root, !root.path.isEmpty else {
       throw Failure.field("root.path", "it is missing")
     }
-    if !root.path.hasPrefix("/") {
-      var depth = 0
-      for part in root.path.split(separator: "/") where part != "." {
-        depth += part == ".." ? -1 : 1
-        if depth < 0 {
-          throw Failure.field("root.path", "\"\(root.path)\" leads out of the bundle")
-        }
-      }
+    guard root.path.staysBelow else {
+      throw Failure.field("root.path", "\"\(root.path)\" leads out of the bundle")
     }
     let path = root.path.hasPrefix("/") ? root.path : bundle + "/" + root.path
     guard let status = try? FileStatus(path) else {
@@ -66,11 +60,16 @@ struct BundleCheck {
           field + ".destination", "\"\(mount.destination)\" is not an absolute path")
       }
       let options = MountOptions(mount.options ?? [])
-      if options.isBind || mount.type == "bind" {
+      if options.isRemount {
+        // What is mounted there has a source and a type already.
+      } else if options.isBind || mount.type == "bind" {
         guard let source = mount.source, !source.isEmpty else {
           throw Failure.field(field + ".source", "it is missing")
         }
-      } else if (mount.type ?? "").isEmpty, !options.isRemount {
+        guard source.staysBelow else {
+          throw Failure.field(field + ".source", "\"\(source)\" leads out of the bundle")
+        }
+      } else if (mount.type ?? "").isEmpty {
         throw Failure.field(field + ".type", "it is missing")
       }
       try checkMapping(mount, options, field)

@@ -126,11 +126,16 @@ public struct BundleCreation: ~Copyable {
     let result = try Fifos.open(store.resultFifo(record.id), blocking: false)
     try launch.send(plan, fifos: [start.raw, result.raw], more: more)
     _ = try launch.wait()
+    try moveLinks(to: pid)
     let hooks = bundle.spec.hooks
     try HookRun.run(hooks?.prestart ?? [], point: "prestart", state: plan.creating)
     try HookRun.run(hooks?.createRuntime ?? [], point: "createRuntime", state: plan.creating)
     try launch.go()
     try waitUntilReady(launch)
+    if let path = options.pidfdSocket {
+      try StreamSocket.send(
+        Array("standard".utf8), descriptor: launch.child.handle.raw, to: path)
+    }
     if let path = options.pidFile {
       // Engines read it as soon as it is there.
       try Files.replace(path, with: Array(String(pid).utf8), mode: 0o644)
@@ -166,6 +171,21 @@ public struct BundleCreation: ~Copyable {
   }
 
   // MARK: - Parts
+
+  private func moveLinks(to pid: Int32) throws(Failure) {
+    let devices = (bundle.spec.linux?.netDevices ?? [:]).sorted { $0.key < $1.key }
+    guard !devices.isEmpty else { return }
+    guard let move = options.moveLink else {
+      throw Failure.field(
+        "linux.netDevices", "this runtime does not move links", code: .unsupported)
+    }
+    let namespace = try Descriptor.open("/proc/\(pid)/ns/net", .read)
+    for (name, device) in devices {
+      do throws(Failure) { try move(name, device.name ?? name, namespace.raw) } catch {
+        throw error.during("use", "linux.netDevices.\(name)")
+      }
+    }
+  }
 
   private func makeCgroup() throws(Failure) -> Cgroup? {
     guard let hierarchy, !record.cgroup.isEmpty else { return nil }

@@ -12,6 +12,8 @@ public struct BundleExec: Sendable {
     public var pidFile: String?
     /// `--console-socket`; nil for none.
     public var consoleSocket: String?
+    /// `--pidfd-socket`: where a pidfd of the process is sent; nil for none.
+    public var pidfdSocket: String?
     /// `--preserve-fds`.
     public var preserved: UInt32 = 0
     /// `--ignore-paused`: start it in a paused container too, where it waits.
@@ -113,6 +115,10 @@ public struct BundleExec: Sendable {
       }
       try launch.send(plan, fifos: [], more: joins)
       terminal = try waitUntilReady(launch, record, spec, options)
+      if let path = options.pidfdSocket {
+        try StreamSocket.send(
+          Array("setns".utf8), descriptor: launch.child.handle.raw, to: path)
+      }
       if let path = options.pidFile {
         try Files.replace(path, with: Array(String(launch.child.pid).utf8), mode: 0o644)
       }

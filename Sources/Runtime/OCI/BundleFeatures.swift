@@ -50,7 +50,7 @@ public enum BundleFeatures {
       ),
       (key: "seccomp", value: seccomp),
       (key: "apparmor", value: enabled(true)), (key: "selinux", value: enabled(true)),
-      (key: "intelRdt", value: enabled(false)),
+      (key: "intelRdt", value: enabled(false)), (key: "netDevices", value: enabled(true)),
       (
         key: "mountExtensions",
         value: .object([(key: "idmap", value: enabled(true))])

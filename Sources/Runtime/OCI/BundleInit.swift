@@ -62,7 +62,8 @@ public struct BundleInit: ~Copyable {
     var executor = try mountRoot()
     try send(.mounted)
     try waitForGo()
-    try HookRun.run(plan.createContainer, point: "createContainer", state: plan.creating)
+    try HookRun.run(
+      plan.createContainer, point: "createContainer", state: seenInside(plan.creating))
     if let terminal = executor.takeTerminal() { try useTerminal(terminal) }
     try enterRoot()
     if !plan.start.hostname.isEmpty { try ThisProcess.setHostName(plan.start.hostname) }
@@ -76,8 +77,18 @@ public struct BundleInit: ~Copyable {
     try waitForGo()
     try waitForStart()
     // Its own number is free now; the socket's owner must not close what comes to be there.
-    try HookRun.run(plan.startContainer, point: "startContainer", state: plan.created)
+    try HookRun.run(
+      plan.startContainer, point: "startContainer", state: seenInside(plan.created))
     try search(environment).execute()
+  }
+
+  // Hooks in the container's namespaces read the pid as these number it (runtime-spec, "State").
+  private func seenInside(_ state: String) -> String {
+    guard case .object(var members) = try? JSONValue(parsing: Array(state.utf8)),
+      let index = members.firstIndex(where: { $0.key == "pid" })
+    else { return state }
+    members[index].value = .number(Int64(ThisProcess.id))
+    return JSONValue.object(members).compact
   }
 
   // MARK: - The first process

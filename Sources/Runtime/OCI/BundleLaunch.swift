@@ -70,11 +70,25 @@ struct BundleLaunch: ~Copyable {
       return maker.run()
     }
     _ = consume far
-    defer { _ = try? Processes.wait(pidfd: helper.handle) }
+    do throws(Failure) {
+      let child = try follow(near, namespaces, helper.pid)
+      _ = try? Processes.wait(pidfd: helper.handle)
+      return child
+    } catch {
+      // It may wait for an answer that does not come any more.
+      Processes.signal(helper.handle, Signal.kill)
+      _ = try? Processes.wait(pidfd: helper.handle)
+      throw error
+    }
+  }
+
+  private static func follow(
+    _ near: borrowing MessageSocket, _ namespaces: NamespacePlan, _ helper: Int32
+  ) throws(Failure) -> Child {
     while let message = try near.receive() {
       switch try BundleMessage(message.bytes) {
       case .unmapped:
-        try IDMaps.write(namespaces.uidMappings, namespaces.gidMappings, of: helper.pid)
+        try IDMaps.write(namespaces.uidMappings, namespaces.gidMappings, of: helper)
         try near.send(BundleMessage.go.bytes)
       case .born(let pid):
         guard let handle = message.descriptors.first else { break }
@@ -94,6 +108,8 @@ struct BundleLaunch: ~Copyable {
   func send(
     _ plan: BundlePlan, fifos: [Int32], more: [Int32]
   ) throws(Failure) {
+    var plan = plan
+    try noteGroups(&plan)
     let memory = try MemoryFile.make(plan.bytes, name: "plan")
     try socket.send(BundleMessage.plan.bytes, descriptors: [memory.raw] + fifos)
     var rest = more[...]
@@ -101,6 +117,20 @@ struct BundleLaunch: ~Copyable {
       try socket.send(BundleMessage.more.bytes, descriptors: Array(rest.prefix(8)))
       rest = rest.dropFirst(8)
     }
+  }
+
+  // A user namespace whose only group is an unprivileged user's own forbids setgroups(2) to whoever is in it
+  // (CVE-2014-8989, security row 38).
+  private func noteGroups(_ plan: inout BundlePlan) throws(Failure) {
+    guard plan.isInUserNamespace,
+      Files.text("/proc/\(child.pid)/setgroups")?.trimmed == "deny"
+    else { return }
+    guard plan.start.process.groups.isEmpty else {
+      throw Failure.field(
+        "process.user.additionalGids", "the container's user namespace forbids setgroups(2)",
+        code: .unsupported, remedy: "map more than one group, with ranges in /etc/subgid")
+    }
+    plan.start.process.extras.keepsGroups = true
   }
 
   /// The next message of the process, with its descriptor.

@@ -80,8 +80,9 @@ public enum BundleTemplate {
       mount("/dev/mqueue", "mqueue", "mqueue", ["nosuid", "noexec", "nodev"]),
     ]
     if rootless {
-      // The host's network namespace stays, and with it its /sys.
-      list.append(mount("/sys", "none", "/sys", ["rbind", "nosuid", "noexec", "nodev", "ro"]))
+      // The host's network namespace stays, and with it its /sys: read-only with the groups below it
+      // (CVE-2023-25809, security row 11).
+      list.append(mount("/sys", "none", "/sys", ["rbind", "rnosuid", "rnoexec", "rnodev", "rro"]))
     } else {
       list.append(mount("/sys", "sysfs", "sysfs", ["nosuid", "noexec", "nodev", "ro"]))
       list.append(

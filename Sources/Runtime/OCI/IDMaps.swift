@@ -89,7 +89,11 @@ enum IDMaps {
         remedy: "install the package uidmap, and give ranges in /etc/subuid and /etc/subgid")
     }
     let numbers = mappings.flatMap { [$0.containerID, $0.hostID, $0.size].map { String($0) } }
+    // What it says has more lines than one, and the reason follows from the status.
+    let null = try Descriptor.open("/dev/null", .write)
+    let number = null.raw
     let child = try Processes.fork {
+      try? ThisProcess.place(number, at: 2)
       _ = ThisProcess.execute(
         path, arguments: [program, String(pid)] + numbers, environment: ["PATH=/usr/bin:/bin"])
       return 127

@@ -12,6 +12,7 @@ struct LinuxCheck {
     try checkDevices()
     try checkSysctls()
     try checkPaths()
+    try checkLinks()
     try checkUnsupported()
     if let path = linux.cgroupsPath, !path.isEmpty {
       do throws(Failure) { try Cgroup.validate(path: path) } catch {
@@ -154,6 +155,34 @@ struct LinuxCheck {
     }
   }
 
+  // The kernel's rules for a link's name (dev_valid_name), whose "%d" stands for the first free number.
+  private func checkLinks() throws(Failure) {
+    let devices = (linux.netDevices ?? [:]).sorted { $0.key < $1.key }
+    guard !devices.isEmpty else { return }
+    guard namespace("network") != nil else {
+      throw Failure.field(
+        "linux.netDevices", "the container has no network namespace of its own")
+    }
+    func isName(_ name: String) -> Bool {
+      (1...15).contains(name.utf8.count) && name != "." && name != ".."
+        && name.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
+    }
+    var seen: [String] = []
+    for (name, device) in devices {
+      guard isName(name) else {
+        throw Failure.field("linux.netDevices", "\"\(name)\" is no name of a link")
+      }
+      let inside = device.name ?? name
+      guard isName(inside) else {
+        throw Failure.field("linux.netDevices.\(name).name", "\"\(inside)\" is no name of a link")
+      }
+      guard !seen.contains(inside) || inside.contains("%d") else {
+        throw Failure.field("linux.netDevices.\(name).name", "\(inside) is given twice")
+      }
+      seen.append(inside)
+    }
+  }
+
   private func checkUnsupported() throws(Failure) {
     if linux.asksForIntelRdt == true {
       throw Failure.field(
@@ -164,13 +193,9 @@ struct LinuxCheck {
         "linux.memoryPolicy", "minidock does not set memory policies", code: .unsupported,
         remedy: "linux.resources.cpu.mems chooses the nodes")
     }
-    if !(linux.netDevices ?? [:]).isEmpty {
+    if let label = linux.mountLabel, !label.isEmpty, !Files.exists("/sys/fs/selinux/enforce") {
       throw Failure.field(
-        "linux.netDevices", "minidock does not move links into containers", code: .unsupported)
-    }
-    if let label = linux.mountLabel, !label.isEmpty {
-      throw Failure.field(
-        "linux.mountLabel", "SELinux labels of mounts are not supported", code: .unsupported)
+        "linux.mountLabel", "SELinux is not enabled on this host", code: .unsupported)
     }
     if let personality = linux.personality {
       guard ["LINUX", "LINUX32"].contains(personality.domain) else {

@@ -20,6 +20,8 @@ public struct ProcessExtras: Sendable, Equatable {
   public var personality: UInt32?
   /// How many descriptors from 3 on the command keeps.
   public var preserved: UInt32 = 0
+  /// Whether its user namespace forbids setgroups(2), so that it keeps the groups it has.
+  public var keepsGroups = false
 
   /// Nothing of it.
   public init() {}
@@ -77,6 +79,7 @@ extension WireWriter {
     put(extras.affinity)
     put(extras.personality) { $0.put($1) }
     put(extras.preserved)
+    put(extras.keepsGroups)
   }
 }
 
@@ -100,5 +103,6 @@ extension ProcessExtras {
     affinity = try reader.getBytes()
     personality = try reader.getOptional { (reader) throws(Failure) in try reader.get() }
     preserved = try reader.get()
+    keepsGroups = try reader.getBool()
   }
 }

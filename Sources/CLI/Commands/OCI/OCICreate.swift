@@ -1,4 +1,5 @@
 import Linux
+import Net
 import Runtime
 
 /// `create`.
@@ -23,13 +24,12 @@ enum OCICreate {
   static func bundleOptions(
     _ words: OCIWords, _ context: OCIMain.Context
   ) throws(Failure) -> BundleOptions {
-    if words["pidfd-socket"] != nil {
-      throw Failure(.unsupported, "use", "--pidfd-socket", reason: "minidock does not have it")
-    }
     var options = BundleOptions()
     options.bundle = words["bundle"] ?? "."
     options.pidFile = words["pid-file"]
     options.consoleSocket = words["console-socket"].flatMap { $0.isEmpty ? nil : $0 }
+    options.pidfdSocket = words["pidfd-socket"].flatMap { $0.isEmpty ? nil : $0 }
+    options.moveLink = LinkTransfer.move
     options.avoidsPivot = words.has("no-pivot")
     options.keepsKeyring = words.has("no-new-keyring")
     options.preserved = try words.number("preserve-fds") ?? 0

@@ -27,6 +27,7 @@ enum OCIExec {
     options.detaches = words.has("detach")
     options.pidFile = words["pid-file"]
     options.consoleSocket = words["console-socket"].flatMap { $0.isEmpty ? nil : $0 }
+    options.pidfdSocket = words["pidfd-socket"].flatMap { $0.isEmpty ? nil : $0 }
     options.preserved = try words.number("preserve-fds") ?? 0
     options.ignoresPause = words.has("ignore-paused")
     options.cgroup = words["cgroup"]

@@ -19,14 +19,15 @@ enum OCIHelp {
     commands:
       create    make a container from a bundle and leave it waiting
         --bundle DIR, --console-socket PATH, --pid-file FILE, --no-pivot, --no-new-keyring,
-        --preserve-fds N
+        --preserve-fds N, --pidfd-socket PATH
       start     let its command run
       run       create, start, wait and delete
         as create; --detach, --keep
       exec      run a further process: exec [OPTIONS] ID COMMAND [ARG...]
         --process FILE, --detach, --tty, --cwd DIR, --env NAME=VALUE, --user UID[:GID],
         --additional-gids GID, --cap NAME, --no-new-privs, --apparmor PROFILE, --process-label LABEL,
-        --pid-file FILE, --console-socket PATH, --preserve-fds N, --ignore-paused, --cgroup PATH
+        --pid-file FILE, --console-socket PATH, --preserve-fds N, --pidfd-socket PATH,
+        --ignore-paused, --cgroup PATH
       state     print a container's state
       list      print all containers: --format table|json, --quiet
       ps        print a container's processes: --format table|json
