@@ -4,7 +4,7 @@ import Testing
 
 /// `minidock oci` by hand, without an engine: what its processes cost and what they leave.
 @Suite(.enabled(if: MinidockFixture.isAvailable, MinidockFixture.requirement), .serialized)
-struct OCILifecycleTests {
+struct OCICycleTests {
   let fixture: MinidockFixture
 
   init() throws {
@@ -38,7 +38,7 @@ struct OCILifecycleTests {
 
   private func script(_ text: String, _ arguments: String...) throws -> CommandResult {
     try TestSupport.run(
-      ["bash", "-c", OCILifecycleTests.helpers + text, "test"] + arguments,
+      ["bash", "-c", OCICycleTests.helpers + text, "test"] + arguments,
       environment: fixture.environment + [
         "MINIDOCK=\(MinidockFixture.binary)", "DIRECTORY=\(fixture.directory)",
       ], timeoutSeconds: 900)
