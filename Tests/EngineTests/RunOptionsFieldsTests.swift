@@ -10,7 +10,7 @@ import Testing
   static let elsewhere: Set = [
     "image", "command", "name", "environment", "workingDirectory", "user", "hostname", "network",
     "stopSignal", "entrypoint", "labels", "containerIDFile", "pull", "platform", "signalProxy",
-    "detached", "traced", "attachments",
+    "detached", "traced", "attachments", "quietPull",
   ]
 
   /// Options in which nothing that is stored has its default.

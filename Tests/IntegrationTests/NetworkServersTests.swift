@@ -46,11 +46,15 @@ struct NetworkServersTests {
       try TestSupport.run(["curl", "-sf", "http://127.0.0.1:\(number)/"]).status == 0
     }
     // Where nobody answers names that are no neighbour's: such a question is over at once.
-    let client = ["run", "--rm", "--network", "front", "--dns", "127.0.0.1", "servers"]
+    // (--init, as busybox's timeout becomes the command itself, and a process 1 ignores SIGTERM.)
+    let client = [
+      "run", "--rm", "--init", "--network", "front", "--dns", "127.0.0.1", "servers",
+    ]
     let seen = try fixture.succeed(client + ["curl", "-sf", "http://web/"])
     #expect(seen.split(separator: ".").count == 4, "\(seen)")
     // The database: not by name nor by address from the other network, and with no way out.
-    let refused = try fixture.minidock(client + ["redis-cli", "-h", "database", "ping"])
+    let refused = try fixture.minidock(
+      client + ["timeout", "5", "redis-cli", "-h", "database", "ping"])
     #expect(refused.status != 0 && !refused.output.contains("PONG"))
     let address = try fixture.succeed(
       "inspect", "-f", "{{.NetworkSettings.Networks.back.IPAddress}}", "db")

@@ -37,8 +37,8 @@ import Testing
     ("\"args\":[\"true\"]", "\"args\":[]", "process.args"),
     ("\"cwd\":\"/\"", "\"cwd\":\"..\"", "process.cwd"),
     (
-      "\"type\":\"proc\"}", "\"type\":\"proc\"},{\"destination\":\"/proc/\",\"type\":\"tmpfs\"}",
-      "mounts[1].destination"
+      "\"type\":\"proc\"}", "\"type\":\"proc\"},{\"destination\":\"/proc\",\"type\":\"proc\"}",
+      "mounts[1]"
     ),
     ("\"resources\":", "\"intelRdt\":{\"closID\":\"x\"},\"resources\":", "linux.intelRdt"),
     ("\"resources\":", "\"cgroupsPath\":\"/a/../b\",\"resources\":", "linux.cgroupsPath"),
