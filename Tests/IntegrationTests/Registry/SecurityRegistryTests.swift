@@ -22,11 +22,14 @@ struct SecurityRegistryTests {
 
   /// The pull ends in one line that says why, and leaves no image, layer or half-made file.
   private func expectRefusal(
-    _ told: String, _ name: String = "app", sourceLocation: SourceLocation = #_sourceLocation
+    _ told: String, or other: String? = nil, _ name: String = "app",
+    sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let result = try pull(name)
     #expect(result.status == 1 && result.output == "", sourceLocation: sourceLocation)
-    #expect(result.errors.contains(told), "\(result.errors)", sourceLocation: sourceLocation)
+    #expect(
+      result.errors.contains(told) || other.map(result.errors.contains) == true,
+      "\(result.errors)", sourceLocation: sourceLocation)
     #expect(result.errors.lines.count == 1, "\(result.errors)", sourceLocation: sourceLocation)
     let left = try fixture.shell(
       #"""
@@ -115,7 +118,10 @@ struct SecurityRegistryTests {
     let image = try server.make()
     let key = ["config": image.config, "layer": image.layers[0]][what] ?? what
     try server.play(#"{"\#(key)": {"endless": true}}"#)
-    try expectRefusal(what == "manifest" ? "larger than" : "more than")
+    // The decoder of a layer may meet what is no gzip before the one that counts has counted.
+    try expectRefusal(
+      what == "manifest" ? "larger than" : "more than",
+      or: what == "layer" ? "its content is not application/vnd.oci.image.layer" : nil)
     try server.play("{}")
     #expect(try pull().output == image.config + "\n")
   }
