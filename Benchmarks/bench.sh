@@ -57,6 +57,8 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# Links to it are made elsewhere. (What is no file is reported below.)
+minidock=$(realpath -m "$minidock")
 if [ "$(id -u)" != 0 ]; then
   echo "bench: needs root, to make namespaces and cgroups" >&2
   exit 1
