@@ -45,6 +45,14 @@ struct ImageKillTests {
     return result.output
   }
 
+  /// The store with what `fill` brings, and after all of that is removed again.
+  private func states(_ fill: () throws -> Void) throws -> (whole: String, empty: String) {
+    try fill()
+    let whole = try contents()
+    try fixture.succeed(["rmi"] + ids)
+    return (whole, try contents())
+  }
+
   private func clean(_ what: String) throws {
     let result = try fixture.minidock("image", "check")
     #expect(result.status == 0 && result.output == "no problems found\n", "\(what): \(result)")
@@ -98,10 +106,7 @@ struct ImageKillTests {
   @Test func loadKilledAtAnyMomentLeavesAWholeStore() throws {
     _ = try makeArchive()
     let load = ["load", "-q", "-i", fixture.file("image.tar")]
-    try fixture.succeed(load)
-    let whole = try contents()
-    try fixture.succeed(["rmi"] + ids)
-    let empty = try contents()
+    let (whole, empty) = try states { try fixture.succeed(load) }
     try killing(
       load, time: 60, prepare: {},
       after: { isDone, what in
@@ -118,10 +123,7 @@ struct ImageKillTests {
   @Test func rmiKilledAtAnyMomentLeavesAWholeStore() throws {
     _ = try makeArchive()
     let load = ["load", "-q", "-i", fixture.file("image.tar")]
-    try fixture.succeed(load)
-    let whole = try contents()
-    try fixture.succeed(["rmi"] + ids)
-    let empty = try contents()
+    let (whole, empty) = try states { try fixture.succeed(load) }
     try killing(
       ["rmi", "localhost/evil:1"], time: 12, prepare: { try fixture.succeed(load) },
       after: { isDone, what in
@@ -167,10 +169,7 @@ struct ImageKillTests {
     let server = try HostileRegistry(fixture.file("hostile"))
     try image.serve(by: server)
     let name = "\(server.host)/evil"
-    try fixture.remote("pull", "-q", name)
-    let whole = try contents()
-    try fixture.succeed(["rmi"] + ids)
-    let empty = try contents()
+    let (whole, empty) = try states { try fixture.remote("pull", "-q", name) }
     try killing(
       ["pull", "-q", name], time: 250, prepare: {},
       after: { isDone, what in
