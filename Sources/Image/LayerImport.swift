@@ -60,7 +60,7 @@ struct LayerImport {
       }
     guard type == LayerType(expected.mediaType) else {
       throw Failure(
-        .corrupt, operation, "layer \(expected.blob.short)",
+        .corrupt, operation, expected.blob.short,
         reason: "its content is not \(expected.mediaType), as the manifest says")
     }
   }

@@ -182,6 +182,8 @@ actor EndpointSession {
     }
     let request = TokenRequest(
       challenge: challenge, endpoint: endpoint, origin: origin, scopes: scopes)
+    // Only a login is about nothing but the credentials.
+    if wanted.isEmpty, let failure = try request.untried() { throw failure }
     let transport = transport
     let task = Task { try await request.token(transport, watch) }
     tokens[key] = task

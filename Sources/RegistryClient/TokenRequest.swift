@@ -64,6 +64,25 @@ struct TokenRequest: Sendable {
       && (realm == domain || realm.hasSuffix("." + domain))
   }
 
+  /// That credentials which are to be proved would not be sent to the realm: what it answers without them
+  /// says nothing about them.
+  ///
+  /// - Throws: as ``realm()``.
+  func untried() throws(Failure) -> Failure? {
+    let realm = try realm()
+    guard endpoint.credentials != nil, !isTrusted(realm) else { return nil }
+    let (reason, remedy) = unsent(realm)
+    return Failure(
+      .refused, "log in to registry", origin.authority, reason: reason, remedy: remedy)
+  }
+
+  private func unsent(_ realm: WebAddress) -> (reason: String, remedy: String) {
+    (
+      "its token server \(realm.origin) is another's, and was not sent the credentials",
+      "name it in token-hosts of config.toml if it is the right one"
+    )
+  }
+
   /// Asks for the token.
   func token(_ transport: HTTPTransport, _ watch: StallWatch) async throws -> BearerToken {
     let realm = try realm()
@@ -113,8 +132,7 @@ struct TokenRequest: Sendable {
     switch (status, sentCredentials, endpoint.credentials != nil) {
     case (401, true, _), (403, true, _): reason = "user name or password are wrong"
     case (401, false, true), (403, false, true):
-      reason = "its token server \(realm.origin) is another's, and was not sent the credentials"
-      remedy = "name it in token-hosts of config.toml if it is the right one"
+      (reason, remedy) = unsent(realm)
     case (401, false, false), (403, false, false):
       reason = "it wants a user and password"
       remedy = "run minidock login \(endpoint.name)"

@@ -18,6 +18,10 @@ public enum MountPlan {
           .invalid, "mount", mount.destination, reason: "the destination is not an absolute path")
       }
       let options = MountOptions(mount.options ?? [])
+      if options.copiesUp && (options.isRemount || options.isBind || mount.type != "tmpfs") {
+        throw Failure(
+          .invalid, "mount", mount.destination, reason: "tmpcopyup is an option of a tmpfs alone")
+      }
       if options.isRemount {
         steps.append(.adjust(target: mount.destination, options: bindOptions(options)))
       } else if options.isBind || mount.type == "bind" {
@@ -44,13 +48,7 @@ public enum MountPlan {
     _ mount: Spec.Mount, _ options: MountOptions, label: String, to steps: inout [MountStep]
   ) throws(Failure) {
     let target = mount.destination
-    if options.copiesUp {
-      guard mount.type == "tmpfs" else {
-        throw Failure(
-          .invalid, "mount", target, reason: "tmpcopyup is an option of a tmpfs alone")
-      }
-      steps.append(.copyUp(target: target))
-    }
+    if options.copiesUp { steps.append(.copyUp(target: target)) }
     if options.idmap != nil {
       throw Failure(
         .unsupported, "mount", target, reason: "idmap is an option of a bind mount alone")

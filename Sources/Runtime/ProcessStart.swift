@@ -53,12 +53,16 @@ struct ProcessStart {
   }
 
   private func resolveUser(_ root: borrowing Root) throws(Failure) -> ResolvedUser {
-    // Numbers alone need no file of the container's.
-    if plan.userText == nil, plan.groupTexts.isEmpty, hasHome {
+    // Numbers alone need no file of the container's, but for HOME, and that has a value without one: a
+    // bundle may mask /etc/passwd.
+    if plan.userText == nil, plan.groupTexts.isEmpty {
       var user = ResolvedUser()
       user.uid = plan.uid
       user.gid = plan.gid
       user.groups = plan.groups
+      if !hasHome, let found = try? UserLookup(root: root).resolve(String(plan.uid)) {
+        user.home = found.home
+      }
       return user
     }
     let lookup = try UserLookup(root: root)

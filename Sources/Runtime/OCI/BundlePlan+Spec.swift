@@ -43,7 +43,11 @@ extension ProcessPlan {
     oomScoreAdjust = nil
     seccomp = filter
     if let profile = linux.seccomp, filter != nil {
-      var flags = try profile.loadFlags()
+      var flags: Seccomp.Flags
+      do { flags = try profile.loadFlags() } catch {
+        throw Failure.field(
+          "linux.seccomp.flags", "\(error.object): \(error.reason)", code: error.code)
+      }
       if profile.notifies { flags.insert(.newListener) }
       extras.seccompFlags = flags.rawValue
     }

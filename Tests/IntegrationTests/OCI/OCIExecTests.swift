@@ -136,6 +136,11 @@ struct OCIExecTests {
     #expect(document["metadata"]?.plainText == "mine")
     #expect(document["state"]?["id"]?.plainText == id)
     #expect(told.output.contains("question "), "\(told)")
+    try fixture.expectRefused("linux.seccomp.flags") {
+      try $0.set(
+        "linux.seccomp",
+        #"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_FLY"],"syscalls":[]}"#)
+    }
     try fixture.expectRefused("linux.seccomp") { config in
       try config.set(
         "linux.seccomp",

@@ -45,6 +45,28 @@ struct OCIMountTests {
     }
   }
 
+  @Test func `a masked passwd file leaves HOME at the root`() throws {
+    let masked = try fixture.run("cat /etc/passwd; echo $HOME") {
+      try $0.set("linux.maskedPaths", #"["/etc/passwd"]"#)
+      try $0.set("process.env", #"["PATH=/bin"]"#)
+    }
+    #expect(masked.output == "/\n", "\(masked)")
+  }
+
+  @Test func `tmpcopyup copies what is there, and is of a tmpfs alone`() throws {
+    let copied = try fixture.run("ls /etc/passwd; ls /absent; mount | grep -c copied") {
+      for place in ["/etc", "/absent"] {
+        try $0.append(
+          "mounts",
+          #"{"destination":"\#(place)","type":"tmpfs","source":"copied","options":["tmpcopyup"]}"#)
+      }
+    }
+    #expect(copied.output == "/etc/passwd\n2\n", "\(copied)")
+    try fixture.expectRefused("tmpcopyup is an option of a tmpfs alone") {
+      try $0.append("mounts", mount(#""bind","tmpcopyup""#, source: "/tmp"))
+    }
+  }
+
   @Test func `attributes reach one mount, and with an r all below`() throws {
     try withNestedMount { source in
       let script = "touch /data/a; touch /data/sub/a && echo below; /data/file; cat /data/file"

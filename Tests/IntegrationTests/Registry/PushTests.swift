@@ -47,6 +47,11 @@ struct PushTests {
     let name = "\(server.host)/team/app:1"
     // Another port of an address is another's server.
     let tokens = try #require(Files.text(fixture.file("tokens/token-port")))
+    // A password that nobody has looked at is not stored.
+    let untried = try fixture.remote(
+      ["login", "-u", "anna", "--password-stdin", server.host], input: Array("wrong".utf8))
+    #expect(untried.status == 1 && untried.errors.contains("token-hosts"), "\(untried)")
+    #expect(Files.text(fixture.file("docker/config.json"))?.contains("auth\"") != true)
     try fixture.write(
       "config.toml", "[registry.\"\(server.host)\"]\ntoken-hosts = [\"127.0.0.1:\(tokens)\"]\n")
     try fixture.importImage(name, changes: "echo one > one")
