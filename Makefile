@@ -14,7 +14,8 @@ DEBIAN_PACKAGES := libarchive-dev libcap-dev libmnl-dev libseccomp-dev libzstd-d
 # Everything but libc, libm and libmnl (which Debian has no archive of) is linked statically: a dynamic
 # Swift runtime and libarchive's shared library would cost each start more than the container does.
 STATIC_LIBS := stdc++ archive z zstd lzma bz2 lz4 acl cap seccomp
-SWIFT_FLAGS := -c release --static-swift-stdlib --disable-local-rpath \
+# Without colours, or what was built in a terminal would be built again for a pipe, and the reverse.
+SWIFT_FLAGS := --no-color-diagnostics -c release --static-swift-stdlib --disable-local-rpath \
   -Xlinker -L$(CURDIR)/$(BUILD)/lib $(foreach name,z zstd lzma bz2 lz4 acl,-Xlinker -l$(name)) -Xlinker -s -Xlinker --gc-sections \
   -Xswiftc -Xclang-linker -Xswiftc -no-pie -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
   -Xswiftc -use-ld=lld -Xlinker --no-export-dynamic -Xlinker --icf=safe
@@ -23,7 +24,7 @@ SWIFT_FLAGS := -c release --static-swift-stdlib --disable-local-rpath \
 # something need them after all, the link fails. (Clang's CCC_OVERRIDE_OPTIONS, as its own folder comes first.)
 LEFT_OUT := Foundation FoundationInternationalization CoreFoundation _FoundationICU
 # One build for `make check` and `make test`: other flags would compile everything again.
-export TEST_BUILD_FLAGS := --build-tests -Xswiftc -warnings-as-errors
+export TEST_BUILD_FLAGS := --no-color-diagnostics --build-tests -Xswiftc -warnings-as-errors
 
 .PHONY: help deps build images run test check fmt bench install uninstall clean docs
 
@@ -61,7 +62,7 @@ run: build images ## Run a shell in a busybox container, or ARGS='run --rm busyb
 test: build images ## Run every test
 	@Scripts/install-packages $$(cat Tests/packages)
 	$(SWIFT) build $(TEST_BUILD_FLAGS)
-	MINIDOCK_BINARY=$(CURDIR)/$(BINARY) MINIDOCK_IMAGES=$(CURDIR)/$(IMAGES) $(SWIFT) test --skip-build
+	MINIDOCK_BINARY=$(CURDIR)/$(BINARY) MINIDOCK_IMAGES=$(CURDIR)/$(IMAGES) $(SWIFT) test --no-color-diagnostics --skip-build
 
 check: deps ## Check format, warnings, layering and documentation
 	@Scripts/check

@@ -58,7 +58,8 @@ struct ImageKillTests {
     #expect(result.status == 0 && result.output == "no problems found\n", "\(what): \(result)")
   }
 
-  /// Kills `words` at random moments of their first `time` milliseconds.
+  /// Kills `words` at random moments of their first `time` milliseconds, or of the shorter time that they
+  /// turn out to take.
   ///
   /// - Parameters:
   ///   - prepare: makes the state in which the command has something to do.
@@ -69,15 +70,17 @@ struct ImageKillTests {
     after: (Bool, String) throws -> Void
   ) throws {
     var killed = 0
-    // Some of the kills come too late to tell anything, and are made up for.
+    var window = time * 1000
+    // Some of the kills come too late to tell anything; they are made up for, and the next come sooner.
     for round in 0..<(rounds * 4) where killed < rounds {
       try prepare()
       let command = try BackgroundProcess(
         [MinidockFixture.binary] + words, environment: fixture.environment + settings)
-      usleep(UInt32.random(in: 0..<(time * 1000)))
+      usleep(UInt32.random(in: 0..<window))
       command.signal(SIGKILL)
       let end = try command.wait(timeoutSeconds: 60)
       if end.status == 137 { killed += 1 }
+      window = end.status == 137 ? min(time * 1000, window * 5 / 4) : max(1000, window * 3 / 4)
       let what = "\(words[0]), round \(round), ended with \(end.status)"
       #expect(end.status == 137 || end.status == 0, "\(what): \(end.errors)")
       try clean(what)
