@@ -13,6 +13,7 @@ DEBIAN_PACKAGES := libarchive-dev libcap-dev libmnl-dev libseccomp-dev libzstd-d
 
 # Everything but libc, libm and libmnl (which Debian has no archive of) is linked statically: a dynamic
 # Swift runtime and libarchive's shared library would cost each start more than the container does.
+# minidock-oci, which engines start for each step of each container, has not even these.
 STATIC_LIBS := stdc++ archive z zstd lzma bz2 lz4 acl cap seccomp
 # Without colours, or what was built in a terminal would be built again for a pipe, and the reverse.
 SWIFT_FLAGS := --no-color-diagnostics -c release --static-swift-stdlib --disable-local-rpath \
@@ -34,8 +35,10 @@ help: ## List what can be made
 deps: ## Install the Debian packages that are missing
 	@Scripts/install-packages $(DEBIAN_PACKAGES)
 
-build: deps $(BUILD)/lib/.made ## Build the release executable
+build: deps $(BUILD)/lib/.made ## Build the release executables
 	$(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) --product minidock
+	CCC_OVERRIDE_OPTIONS='# s/^-no-pie$$/-static/' \
+	  $(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) --product minidock-oci
 	CCC_OVERRIDE_OPTIONS='# ^-L$(CURDIR)/$(BUILD)/lib/empty' \
 	  $(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) --product minidock-registry
 
@@ -79,6 +82,7 @@ docs: build ## Write the command reference and the list of security tests
 
 install: build images ## Install program, images, service and completions under PREFIX
 	install -Dm755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/minidock
+	install -Dm755 $(BINARY)-oci $(DESTDIR)$(PREFIX)/bin/minidock-oci
 	install -Dm755 $(BINARY)-registry $(DESTDIR)$(PREFIX)/libexec/minidock/minidock-registry
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/minidock/images $(IMAGES)/busybox.tar $(IMAGES)/busybox.conf
 	mkdir -p $(DESTDIR)$(UNITS)
@@ -91,7 +95,7 @@ install: build images ## Install program, images, service and completions under 
 	$(BINARY) --generate-completion-script fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/minidock.fish
 
 uninstall: ## Remove what make install has installed; containers and images stay
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/minidock libexec/minidock/minidock-registry share/minidock/images/busybox.tar \
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/minidock bin/minidock-oci libexec/minidock/minidock-registry share/minidock/images/busybox.tar \
 	  share/minidock/images/busybox.conf share/bash-completion/completions/minidock \
 	  share/zsh/site-functions/_minidock share/fish/vendor_completions.d/minidock.fish) \
 	  $(DESTDIR)$(UNITS)/minidock.service

@@ -3,6 +3,7 @@ import PackageDescription
 
 // Dependencies point down only (docs/architecture.md draws the house):
 //   minidock (CLI) -> Engine -> Image, Runtime, Net -> Linux -> C shim and system libraries
+//   minidock-oci -> OCI -> Runtime
 
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
@@ -13,6 +14,7 @@ let package = Package(
   name: "minidock",
   products: [
     .executable(name: "minidock", targets: ["minidock"]),
+    .executable(name: "minidock-oci", targets: ["minidock-oci"]),
     .executable(name: "minidock-registry", targets: ["minidock-registry"]),
     .library(name: "Engine", targets: ["Engine"]),
     .library(name: "Image", targets: ["Image"]),
@@ -51,10 +53,17 @@ let package = Package(
     .executableTarget(
       name: "minidock",
       dependencies: [
-        "Engine", "Image", "Runtime", "Net", "Linux",
+        "Engine", "Image", "OCI", "Runtime", "Net", "Linux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/CLI", swiftSettings: strict),
+
+    // The OCI runtime: commands, and the program that engines start several times for each container. It is
+    // linked without any shared library, and has no more in it than that needs.
+    .target(name: "OCI", dependencies: ["Runtime", "Linux"], swiftSettings: strict),
+    .executableTarget(
+      name: "minidock-oci", dependencies: ["OCI", "Runtime", "Linux"], path: "Sources/OCIProgram",
+      swiftSettings: strict),
 
     // A program of its own: HTTP, TLS and JSON of strangers, with threads and Foundation, stay out of the
     // process that clones, and out of every other start. RegistryExchange is what the two say to each other.

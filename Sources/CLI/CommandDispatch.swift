@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Linux
+import Runtime
 
 /// From the words of the command line to one command: the global options, then the command's name.
 ///

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Linux
+import Runtime
 
 /// The root of the commands: what `minidock --help` shows.
 struct MinidockCommand: ParsableCommand {
@@ -91,9 +92,4 @@ struct MinidockCommand: ParsableCommand {
   }
 
   mutating func run() throws { throw CleanExit.helpRequest(self) }
-}
-
-/// What this build is.
-enum Version {
-  static let number = "0.1.0"
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Linux
+import Runtime
 
 struct InfoCommand: Command {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Linux
+import Runtime
 
 struct VersionCommand: Command {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,3 @@
-import ArgumentParser
-import Linux
-
 /// What `minidock oci --help` shows.
 enum OCIHelp {
   static let text = """
@@ -42,24 +39,4 @@ enum OCIHelp {
     Example:
       minidock oci run --bundle /tmp/bundle first
     """
-}
-
-/// Shows `oci` among minidock's commands; its words are ``OCIMain``'s.
-struct OCICommand: Command {
-  static let configuration = CommandConfiguration(
-    commandName: "oci",
-    abstract: "Run OCI bundles for an engine: create, start, state, kill, delete …",
-    usage: "minidock oci [OPTIONS] COMMAND [OPTIONS] [ARG...]",
-    discussion: """
-      The words are runc's; 'minidock oci --help' lists them, docs/oci-runtime.md tells of each. The same \
-      program answers to the name minidock-oci or runc.
-
-      Example:
-        minidock oci run --bundle /tmp/bundle first
-      """)
-
-  @Argument(parsing: .captureForPassthrough, help: "A command and its words.")
-  var words: [String] = []
-
-  func execute(_ context: Context) throws(Failure) -> Int32 { OCIMain.run(words) }
 }

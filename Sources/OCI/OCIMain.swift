@@ -1,30 +1,33 @@
 import Linux
 import Runtime
 
-/// `minidock oci`, and the program under the name minidock-oci or runc: an OCI runtime with runc's words.
+/// The program minidock-oci, and `minidock oci`: an OCI runtime with runc's words.
 ///
 /// Neither ArgumentParser nor an installation: engines start it several times for each container.
-struct OCIMain {
+public struct OCIMain {
   /// What the options before the verb say.
   struct Context {
     var store: BundleStore
     var usesSystemd = false
     var log = OCILog()
+    let moveLink: BundleOptions.LinkMover
   }
 
   private var log = OCILog()
+  private let moveLink: BundleOptions.LinkMover
 
   /// Whether the program was called by a name that makes it a runtime.
-  static func isName(_ program: String) -> Bool {
+  public static func isName(_ program: String) -> Bool {
     let name = Files.name(of: program)
     return name == "minidock-oci" || name == "runc"
   }
 
   /// Runs the words behind the program's name.
   ///
+  /// - Parameter moveLink: gives containers the links of `linux.netDevices`; netlink is not this module's.
   /// - Returns: the exit status: 1 for a failure, the command's for `run` and `exec`.
-  static func run(_ words: [String]) -> Int32 {
-    var main = OCIMain()
+  public static func run(_ words: [String], moveLink: @escaping BundleOptions.LinkMover) -> Int32 {
+    var main = OCIMain(moveLink: moveLink)
     do throws(Failure) { return try main.dispatch(words[...]) } catch {
       main.log.report(error)
       return 1
@@ -57,7 +60,7 @@ struct OCIMain {
     let rest = global.arguments.dropFirst()
     let context = Context(
       store: try BundleStore(root: global["root"] ?? BundleStore.defaultRoot),
-      usesSystemd: global.has("systemd-cgroup"), log: log)
+      usesSystemd: global.has("systemd-cgroup"), log: log, moveLink: moveLink)
     return try run(verb, rest, context)
   }
 

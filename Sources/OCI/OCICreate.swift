@@ -1,5 +1,4 @@
 import Linux
-import Net
 import Runtime
 
 /// `create`.
@@ -29,7 +28,7 @@ enum OCICreate {
     options.pidFile = words["pid-file"]
     options.consoleSocket = words["console-socket"].flatMap { $0.isEmpty ? nil : $0 }
     options.pidfdSocket = words["pidfd-socket"].flatMap { $0.isEmpty ? nil : $0 }
-    options.moveLink = LinkTransfer.move
+    options.moveLink = context.moveLink
     options.avoidsPivot = words.has("no-pivot")
     options.keepsKeyring = words.has("no-new-keyring")
     options.preserved = try words.number("preserve-fds") ?? 0
