@@ -99,7 +99,7 @@ measure_cycles() {
 
 measure_oci() {
   [ -n "$minidock" ] || return 0
-  ln -s "$minidock" "$work/minidock-oci"
+  ln -s "$minidock-oci" "$work/minidock-oci"
   # Where crun needs it, none of them sees the v2 hierarchy.
   oci_mount=@mount=/proc/${crun_mount_pid:-self}/ns/mnt
   make_oci_bundle

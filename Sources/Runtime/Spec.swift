@@ -2,7 +2,7 @@
 ///
 /// The property names are the specification's, so the type encodes to and decodes from config.json as
 /// it stands.
-public struct Spec: Codable, Sendable, Equatable {
+public struct Spec: Sendable, Equatable {
   /// The version of the specification that the document follows.
   public var ociVersion: String = "1.2.0"
   /// Only `readonly` is taken from it: where the root comes from is said to ``InitPlan``
@@ -27,7 +27,7 @@ public struct Spec: Codable, Sendable, Equatable {
   public init() {}
 
   /// The container's root file system.
-  public struct Root: Codable, Sendable, Equatable {
+  public struct Root: Sendable, Equatable {
     /// Absolute, or relative to the bundle.
     public var path: String
     /// Makes the root's own mount read-only, not those below it; nil is false.
@@ -41,7 +41,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// A mount beyond the root, in the order in which it is made.
-  public struct Mount: Codable, Sendable, Equatable {
+  public struct Mount: Sendable, Equatable {
     /// An absolute path in the container; links in it are resolved inside the root.
     public var destination: String
     /// A type of file system, or "cgroup" for the container's view of its groups; not looked at with
@@ -69,7 +69,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// The container's process.
-  public struct Process: Codable, Sendable, Equatable {
+  public struct Process: Sendable, Equatable {
     /// Whether a pseudo-terminal is made for the standard streams and /dev/console; nil is false.
     public var terminal: Bool?
     /// The size that the terminal starts with; without effect when there is none.
@@ -106,7 +106,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// The size of the process's terminal in cells.
-  public struct ConsoleSize: Codable, Sendable, Equatable {
+  public struct ConsoleSize: Sendable, Equatable {
     /// Rows.
     public var height: UInt16
     /// Columns.
@@ -120,7 +120,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// A resource limit (setrlimit(2)).
-  public struct Rlimit: Codable, Sendable, Equatable {
+  public struct Rlimit: Sendable, Equatable {
     /// "RLIMIT_NOFILE" and so on.
     public var type: String
     /// The ceiling for `soft`, not below it.
@@ -137,7 +137,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// Capability names in the five sets of capabilities(7).
-  public struct Capabilities: Codable, Sendable, Equatable {
+  public struct Capabilities: Sendable, Equatable {
     /// What no exec can get beyond; nil is nothing, as in the other sets.
     public var bounding: [String]?
     /// What the kernel checks at each operation.
@@ -154,7 +154,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// The user that the process runs as.
-  public struct User: Codable, Sendable, Equatable {
+  public struct User: Sendable, Equatable {
     /// As the container's user namespace numbers it.
     public var uid: UInt32 = 0
     /// The primary group.
@@ -169,7 +169,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// The parts that only Linux has.
-  public struct Linux: Codable, Sendable, Equatable {
+  public struct Linux: Sendable, Equatable {
     /// One of them must be "mount"; kinds not listed are shared with the host, but for the pid
     /// namespace: that is always new.
     public var namespaces: [Namespace]?
@@ -213,7 +213,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// A namespace: a new one, or with a path the one to join.
-  public struct Namespace: Codable, Sendable, Equatable {
+  public struct Namespace: Sendable, Equatable {
     /// The specification's word for it, which is not always the kernel's: "network", "mount".
     public var type: String
     /// A file such as /proc/PID/ns/net to join, which ``InitPlan`` does not support yet; nil makes
@@ -228,7 +228,7 @@ public struct Spec: Codable, Sendable, Equatable {
   }
 
   /// A device node in the container's /dev.
-  public struct Device: Codable, Sendable, Equatable {
+  public struct Device: Sendable, Equatable {
     /// "c" or "u" for a character device, "b" for a block device, "p" for a FIFO.
     public var type: String
     /// Where the node is made: absolute and below /dev.

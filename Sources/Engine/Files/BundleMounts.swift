@@ -1,13 +1,8 @@
-import FoundationEssentials
 import Linux
 import Runtime
 
 /// What a container's bundle says about its mounts.
 enum BundleMounts {
-  private struct Document: Decodable {
-    var mounts: [Spec.Mount]?
-  }
-
   /// The host's files and directories that are bound in a container, from its config.json; none when it
   /// was never started. What is bound below /proc, /sys and /dev is left out.
   ///
@@ -15,13 +10,13 @@ enum BundleMounts {
   static func binds(bundle: String) throws(Failure) -> [Spec.Mount] {
     let path = bundle + "/config.json"
     guard let bytes = try Files.read(path, limit: 4 << 20) else { return [] }
-    let document: Document
-    do {
-      document = try JSONDecoder().decode(Document.self, from: Data(bytes))
+    let spec: Spec
+    do throws(JSONFault) {
+      spec = try Spec(json: try JSONValue(parsing: bytes))
     } catch {
-      throw Failure(.corrupt, "read", path, reason: "it is no OCI specification")
+      throw Failure(.corrupt, "read", path, reason: "it is no OCI specification: \(error.reason)")
     }
-    return (document.mounts ?? []).filter { mount in
+    return (spec.mounts ?? []).filter { mount in
       let options = mount.options ?? []
       guard mount.type == "bind" || options.contains("bind") || options.contains("rbind") else {
         return false

@@ -3,7 +3,7 @@ import Linux
 /// Allows or denies access to device nodes: an entry of OCI runtime-spec's `linux.resources.devices`.
 ///
 /// The entries of a list are applied in order, the last that matches a device deciding.
-public struct DeviceRule: Sendable, Equatable, Codable {
+public struct DeviceRule: Sendable, Equatable {
   /// Whether access is allowed or denied.
   public var allow: Bool
   /// "a" (all: major, minor and access are ignored), "b" or "c"; nil is "a".

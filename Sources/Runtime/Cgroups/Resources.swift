@@ -1,6 +1,6 @@
 /// Limits on a group of processes: the `linux.resources` object of OCI runtime-spec 1.2, key for key.
 /// Everything is optional; what is nil is neither set nor changed.
-public struct Resources: Sendable, Equatable, Codable {
+public struct Resources: Sendable, Equatable {
   /// Which devices may be used; nil leaves all allowed.
   public var devices: [DeviceRule]?
   /// Memory and swap.
@@ -24,7 +24,7 @@ public struct Resources: Sendable, Equatable, Codable {
   public init() {}
 
   /// Memory limits in bytes; -1 is unlimited.
-  public struct Memory: Sendable, Equatable, Codable {
+  public struct Memory: Sendable, Equatable {
     /// The limit.
     public var limit: Int64?
     /// What the group keeps when memory is short.
@@ -53,7 +53,7 @@ public struct Resources: Sendable, Equatable, Codable {
   }
 
   /// CPU time, in the units of cgroup v1: shares 2...262144, quota and period in microseconds.
-  public struct CPU: Sendable, Equatable, Codable {
+  public struct CPU: Sendable, Equatable {
     /// The weight against other groups; 1024 is the kernel's default.
     public var shares: UInt64?
     /// Microseconds of CPU time in each period; -1 is unlimited.
@@ -100,7 +100,7 @@ public struct Resources: Sendable, Equatable, Codable {
   }
 
   /// The number of tasks; zero or less is unlimited.
-  public struct Pids: Sendable, Equatable, Codable {
+  public struct Pids: Sendable, Equatable {
     /// The limit.
     public var limit: Int64?
 
@@ -109,7 +109,7 @@ public struct Resources: Sendable, Equatable, Codable {
   }
 
   /// Block device bandwidth.
-  public struct BlockIO: Sendable, Equatable, Codable {
+  public struct BlockIO: Sendable, Equatable {
     /// 10...1000.
     public var weight: UInt16?
     /// Weight against groups below (v1).
@@ -130,7 +130,7 @@ public struct Resources: Sendable, Equatable, Codable {
   }
 
   /// A weight for one block device.
-  public struct WeightDevice: Sendable, Equatable, Codable {
+  public struct WeightDevice: Sendable, Equatable {
     /// Major device number.
     public var major: Int64
     /// Minor device number.
@@ -149,7 +149,7 @@ public struct Resources: Sendable, Equatable, Codable {
   }
 
   /// A rate, in bytes or operations a second, for one block device.
-  public struct ThrottleDevice: Sendable, Equatable, Codable {
+  public struct ThrottleDevice: Sendable, Equatable {
     /// Major device number.
     public var major: Int64
     /// Minor device number.
@@ -166,7 +166,7 @@ public struct Resources: Sendable, Equatable, Codable {
   }
 
   /// A limit in bytes for huge pages of one size ("2MB", "1GB").
-  public struct HugepageLimit: Sendable, Equatable, Codable {
+  public struct HugepageLimit: Sendable, Equatable {
     /// "2MB", "1GB".
     public var pageSize: String
     /// The limit.
@@ -180,14 +180,14 @@ public struct Resources: Sendable, Equatable, Codable {
   }
 
   /// Marks and priorities of network packets (cgroup v1 only).
-  public struct Network: Sendable, Equatable, Codable {
+  public struct Network: Sendable, Equatable {
     /// The number tc filters match.
     public var classID: UInt32?
     /// Priorities by interface.
     public var priorities: [Priority]?
 
     /// The priority on one interface.
-    public struct Priority: Sendable, Equatable, Codable {
+    public struct Priority: Sendable, Equatable {
       /// The interface.
       public var name: String
       /// The higher the sooner.
@@ -196,7 +196,7 @@ public struct Resources: Sendable, Equatable, Codable {
   }
 
   /// Limits of one RDMA device.
-  public struct RDMA: Sendable, Equatable, Codable {
+  public struct RDMA: Sendable, Equatable {
     /// Number of handles.
     public var hcaHandles: UInt32?
     /// Number of objects.

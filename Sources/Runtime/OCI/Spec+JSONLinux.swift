@@ -34,7 +34,7 @@ extension Spec.Linux {
     }
     rootfsPropagation = try json.textMember("rootfsPropagation")
     seccomp = try json.member("seccomp") { (value) throws(JSONFault) in
-      try SeccompProfile(json: value)
+      try SeccompProfile(json: value, form: .runtimeSpec)
     }
     sysctl = try json.textsMember("sysctl")
     maskedPaths = try json.stringsMember("maskedPaths")
@@ -79,45 +79,6 @@ extension Spec.Device {
       guard let number, UInt32(exactly: number) == nil else { continue }
       throw JSONFault("\(number) is no device number").inside(name)
     }
-  }
-}
-
-extension SeccompProfile {
-  /// A profile in a document that has been parsed already.
-  init(json: JSONValue) throws(JSONFault) {
-    self.init(
-      defaultAction: try json.required("defaultAction") { (value) throws(JSONFault) in
-        try value.text()
-      }, defaultErrnoRet: try json.integerMember("defaultErrnoRet"))
-    architectures = try json.stringsMember("architectures")
-    flags = try json.stringsMember("flags")
-    listenerPath = try json.textMember("listenerPath")
-    listenerMetadata = try json.textMember("listenerMetadata")
-    syscalls = try json.listMember("syscalls") { (value) throws(JSONFault) in
-      try Rule(json: value)
-    }
-  }
-}
-
-extension SeccompProfile.Rule {
-  fileprivate init(json: JSONValue) throws(JSONFault) {
-    self.init(
-      try json.required("names") { (value) throws(JSONFault) in
-        try value.list { (name) throws(JSONFault) in try name.text() }
-      },
-      try json.required("action") { (value) throws(JSONFault) in try value.text() },
-      errnoRet: try json.integerMember("errnoRet"),
-      args: try json.listMember("args") { (value) throws(JSONFault) in
-        SeccompProfile.Argument(
-          index: try value.required("index") { (number) throws(JSONFault) in
-            try number.integer()
-          },
-          value: try value.required("value") { (number) throws(JSONFault) in
-            try number.integer()
-          },
-          valueTwo: try value.integerMember("valueTwo"),
-          op: try value.required("op") { (text) throws(JSONFault) in try text.text() })
-      })
   }
 }
 

@@ -1,7 +1,7 @@
 /// The parts of the specification that only bundles made by others ask for.
 extension Spec {
   /// A range of ids: `size` ids from `containerID` on are those from `hostID` on outside.
-  public struct IDMapping: Codable, Sendable, Equatable {
+  public struct IDMapping: Sendable, Equatable {
     /// The first id inside.
     public var containerID: UInt32
     /// The first id outside.
@@ -21,7 +21,7 @@ extension Spec {
   }
 
   /// A difference between two clocks (time_namespaces(7)).
-  public struct TimeOffset: Codable, Sendable, Equatable {
+  public struct TimeOffset: Sendable, Equatable {
     /// Seconds.
     public var secs: Int64
     /// Nanoseconds on top, below one second.
@@ -35,7 +35,7 @@ extension Spec {
   }
 
   /// An execution domain.
-  public struct Personality: Codable, Sendable, Equatable {
+  public struct Personality: Sendable, Equatable {
     /// "LINUX" or "LINUX32".
     public var domain: String
     /// Flags: the specification names none yet.
@@ -46,7 +46,7 @@ extension Spec {
   }
 
   /// A link of the host.
-  public struct NetDevice: Codable, Sendable, Equatable {
+  public struct NetDevice: Sendable, Equatable {
     /// Its name inside; nil keeps the host's.
     public var name: String?
 
@@ -55,7 +55,7 @@ extension Spec {
   }
 
   /// What sched_setattr(2) takes.
-  public struct Scheduler: Codable, Sendable, Equatable {
+  public struct Scheduler: Sendable, Equatable {
     /// "SCHED_FIFO" and so on.
     public var policy: String
     /// -20 to 19, for SCHED_OTHER and SCHED_BATCH.
@@ -76,7 +76,7 @@ extension Spec {
   }
 
   /// What ioprio_set(2) takes.
-  public struct IOPriority: Codable, Sendable, Equatable {
+  public struct IOPriority: Sendable, Equatable {
     /// "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE" or "IOPRIO_CLASS_IDLE".
     public var type: String
     /// 0 (first) to 7.
@@ -90,7 +90,7 @@ extension Spec {
   }
 
   /// Lists of processors, "0-3,7".
-  public struct CPUAffinity: Codable, Sendable, Equatable {
+  public struct CPUAffinity: Sendable, Equatable {
     /// Until the process has joined the container's group.
     public var initial: String?
     /// From then on.
@@ -104,7 +104,7 @@ extension Spec {
   }
 
   /// A program to run at a point of the container's life.
-  public struct Hook: Codable, Sendable, Equatable {
+  public struct Hook: Sendable, Equatable {
     /// An absolute path.
     public var path: String
     /// The arguments, the program's name first; nil is the path alone.
@@ -124,7 +124,7 @@ extension Spec {
   }
 
   /// The programs of each point.
-  public struct Hooks: Codable, Sendable, Equatable {
+  public struct Hooks: Sendable, Equatable {
     /// In the runtime's namespaces, once the container's are there (deprecated by the specification).
     public var prestart: [Hook]?
     /// In the runtime's namespaces, after ``prestart``.

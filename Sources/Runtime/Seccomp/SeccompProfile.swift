@@ -1,12 +1,9 @@
-import FoundationEssentials
-import Linux
-
 /// A system call filter as docker's `--security-opt seccomp=FILE` and the OCI runtime-spec's
 /// `linux.seccomp` write it; the keys of both are read.
 ///
 /// Actions, operators and architectures are kept as text and judged by
 /// ``resolve(capabilities:kernel:)``, which names what it does not know.
-public struct SeccompProfile: Sendable, Equatable, Codable {
+public struct SeccompProfile: Sendable, Equatable {
   /// What happens to a call that no rule matches: "SCMP_ACT_ERRNO".
   public var defaultAction: String
   /// The error number of ``defaultAction``; nil is EPERM.
@@ -28,11 +25,6 @@ public struct SeccompProfile: Sendable, Equatable, Codable {
   /// What happens to a call of an architecture that is not filtered; nil is libseccomp's way, a kill.
   var otherArchitectureErrno: UInt32?
 
-  private enum CodingKeys: String, CodingKey {
-    case defaultAction, defaultErrnoRet, architectures, archMap, flags, listenerPath
-    case listenerMetadata, syscalls
-  }
-
   /// A profile without rules.
   public init(defaultAction: String, defaultErrnoRet: UInt32? = nil) {
     self.defaultAction = defaultAction
@@ -40,7 +32,7 @@ public struct SeccompProfile: Sendable, Equatable, Codable {
   }
 
   /// An entry of docker's archMap.
-  public struct ArchitectureMapping: Sendable, Equatable, Codable {
+  public struct ArchitectureMapping: Sendable, Equatable {
     /// The architecture this entry is for.
     public var architecture: String
     /// Filtered too when that is the machine's.
@@ -48,7 +40,7 @@ public struct SeccompProfile: Sendable, Equatable, Codable {
   }
 
   /// What to do with some calls.
-  public struct Rule: Sendable, Equatable, Codable {
+  public struct Rule: Sendable, Equatable {
     /// System call names.
     public var names: [String]?
     /// docker's older form: a single name.
@@ -76,7 +68,7 @@ public struct SeccompProfile: Sendable, Equatable, Codable {
   }
 
   /// A condition on an argument.
-  public struct Argument: Sendable, Equatable, Codable {
+  public struct Argument: Sendable, Equatable {
     /// 0...5.
     public var index: UInt32
     /// What it is compared with; the mask for SCMP_CMP_MASKED_EQ.
@@ -96,45 +88,13 @@ public struct SeccompProfile: Sendable, Equatable, Codable {
   }
 
   /// What docker makes rules depend on.
-  public struct Condition: Sendable, Equatable, Codable {
+  public struct Condition: Sendable, Equatable {
     /// Go's names: "amd64".
     public var arches: [String]?
     /// Capabilities in the container's bounding set: "CAP_SYS_ADMIN".
     public var caps: [String]?
     /// The oldest kernel: "4.8".
     public var minKernel: String?
-  }
-
-  /// Reads a profile document of at most 1 MiB.
-  ///
-  /// - Throws: ``Failure/Code/invalid`` naming the key that is missing or malformed.
-  public init(json: [UInt8], name: String) throws(Failure) {
-    guard json.count <= 1 << 20 else {
-      throw Failure(.refused, "read seccomp profile", name, reason: "it is larger than 1 MiB")
-    }
-    do {
-      self = try JSONDecoder().decode(SeccompProfile.self, from: Data(json))
-    } catch {
-      throw Failure(
-        .invalid, "read seccomp profile", name, reason: SeccompProfile.explain(error),
-        remedy: "docker's documentation of seccomp profiles describes the format")
-    }
-  }
-
-  private static func explain(_ error: any Error) -> String {
-    func path(_ context: DecodingError.Context) -> String {
-      context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }
-        .joined(separator: ".")
-    }
-    switch error as? DecodingError {
-    case .keyNotFound(let key, let context):
-      return "\"\(key.stringValue)\" is missing in \"\(path(context))\""
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      return "\"\(path(context))\" has the wrong type"
-    case .dataCorrupted(let context) where !context.codingPath.isEmpty:
-      return "\"\(path(context))\" is out of range"
-    default: return "it is no JSON document"
-    }
   }
 }
 
