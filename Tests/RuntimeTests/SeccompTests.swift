@@ -223,8 +223,8 @@ private let notImplemented: UInt32 = 0x0005_0026
   #endif
 
   @Test(arguments: [
-    ("[]", "no JSON|wrong type|missing"), ("{", "no JSON"),
-    (#"{"syscalls": []}"#, "\"defaultAction\" is missing"),
+    ("[]", "a list stands where an object"), ("{", "line 1"),
+    (#"{"syscalls": []}"#, "defaultAction: it is missing"),
     (#"{"defaultAction": "SCMP_ACT_NICE"}"#, "SCMP_ACT_NICE"),
     (#"{"defaultAction": "SCMP_ACT_NOTIFY"}"#, "listener"),
     (#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_Z80"]}"#, "SCMP_ARCH_Z80"),

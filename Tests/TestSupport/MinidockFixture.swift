@@ -13,15 +13,18 @@ public final class MinidockFixture: Sendable {
   /// The executable under test; empty when the environment names none.
   public static let binary = getenv("MINIDOCK_BINARY").map { String(cString: $0) } ?? ""
 
-  /// Whether there are an executable to test, an image, and the rights to run it.
+  /// The OCI runtime under test, which is built beside ``binary``.
+  public static let runtime = binary + "-oci"
+
+  /// Whether there are executables to test, an image, and the rights to run it.
   public static let isAvailable =
-    isRoot && !binary.isEmpty && access(binary, X_OK) == 0
+    isRoot && !binary.isEmpty && access(binary, X_OK) == 0 && access(runtime, X_OK) == 0
     && getenv("MINIDOCK_IMAGES").map { access(String(cString: $0) + "/busybox.tar", R_OK) == 0 }
       ?? false
 
   /// What a disabled suite says.
   public static let requirement: Comment =
-    "needs root, MINIDOCK_BINARY=<executable> and MINIDOCK_IMAGES=<folder> (make test sets them)"
+    "needs root, MINIDOCK_BINARY=<executable> with minidock-oci beside it, and MINIDOCK_IMAGES=<folder> (make test sets them)"
 
   /// The directory that holds everything of this fixture.
   public let directory: String

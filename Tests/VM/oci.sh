@@ -1,6 +1,6 @@
 # minidock as an OCI runtime on a cgroup-v2 machine: sourced by checks.sh.
 
-oci() { minidock oci --root /run/oci "$@" </dev/null; }
+oci() { minidock-oci --root /run/oci "$@" </dev/null; }
 oci_status() { oci state "$1" | awk -F '"' '$2 == "status" { print $4 }'; }
 is_status() { [ "$(oci_status "$1")" = "$2" ]; }
 oci_group=/sys/fs/cgroup/oci-vm/one

@@ -111,7 +111,10 @@ make_image() {
     cp "$file" "$work/root/modules/"
     basename "$file"
   done <"$work/modules" >"$work/root/modules/order"
-  [ -z "$minidock" ] || copy_program "$minidock" usr/bin/minidock
+  if [ -n "$minidock" ]; then
+    copy_program "$minidock" usr/bin/minidock
+    install -m 755 "$minidock-oci" "$work/root/usr/bin/minidock-oci"
+  fi
   # dlopened, so not in ldd's list.
   for library in libarchive.so.13 libisal.so.2; do
     if [ -n "$minidock" ] && [ -e "/usr/lib/x86_64-linux-gnu/$library" ] &&

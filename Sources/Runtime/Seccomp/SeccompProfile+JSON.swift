@@ -65,6 +65,7 @@ extension SeccompProfile.Rule {
       _ = try json.required("names") { (_) throws(JSONFault) in true }
       return
     }
+    names = try json.stringsMember("names")
     name = try json.textMember("name")
     includes = try json.member("includes") { (value) throws(JSONFault) in
       try SeccompProfile.Condition(json: value)

@@ -33,7 +33,7 @@ final class EngineNode {
     directory = "\(base)/\(name)"
     runtime = directory + "/minidock-oci"
     try Files.claimDirectory(directory, mode: 0o755)
-    symlink(MinidockFixture.binary, runtime)
+    symlink(MinidockFixture.runtime, runtime)
     first = try BackgroundProcess(
       ["bash", "-c", EngineNode.start, name, directory, hierarchies.rawValue])
     guard try first.wait(untilOutput: { $0.contains("ready") }, timeoutSeconds: 60) else {

@@ -10,7 +10,11 @@ struct OCICommandTests {
 
   init() throws { fixture = try OCIFixture("words") }
 
-  @Test func `the program is a runtime by its name`() throws {
+  @Test func `minidock is a runtime by its command and by its name`() throws {
+    let path = try fixture.bundle("command", ["echo", "by", "command"])
+    let result = try fixture.oci(
+      ["run", "-b", path, fixture.id("command")], program: [MinidockFixture.binary, "oci"])
+    #expect(result.output == "by command\n", "\(result)")
     for name in ["runc", "minidock-oci"] {
       let link = fixture.base.file(name)
       #expect(symlink(MinidockFixture.binary, link) == 0)

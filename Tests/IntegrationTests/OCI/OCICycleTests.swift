@@ -17,7 +17,7 @@ struct OCICycleTests {
   private static let helpers = #"""
     set -e
     cd "$DIRECTORY"
-    oci() { "$MINIDOCK" oci --root "$DIRECTORY/state" "$@" </dev/null; }
+    oci() { "$MINIDOCK-oci" --root "$DIRECTORY/state" "$@" </dev/null; }
     bundle() { # bundle COMMAND SED
       mkdir -p bundle
       rm -f bundle/config.json

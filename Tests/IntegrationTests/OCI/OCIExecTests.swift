@@ -96,7 +96,7 @@ struct OCIExecTests {
     let path = try fixture.bundle("fds", ["sh", "-c", "cat <&3; ls /proc/self/fd | tr '\\n' ' '"])
     let script = """
       exec 3<"$1" 4<"$1" 5<"$1"
-      "$MINIDOCK" oci --root "$2" run --bundle "$3" --preserve-fds "$4" "$5"
+      "$MINIDOCK-oci" --root "$2" run --bundle "$3" --preserve-fds "$4" "$5"
       """
     let file = try fixture.base.write("kept", "kept\n")
     func run(_ count: String) throws -> CommandResult {
@@ -111,7 +111,7 @@ struct OCIExecTests {
     let inside = try fixture.base.shell(
       """
       exec 3<"$1" 4<"$1"
-      "$MINIDOCK" oci --root "$2" exec --preserve-fds 1 "$3" sh -c 'cat <&3; ls /proc/self/fd' | tr '\\n' ' '
+      "$MINIDOCK-oci" --root "$2" exec --preserve-fds 1 "$3" sh -c 'cat <&3; ls /proc/self/fd' | tr '\\n' ' '
       """, file, fixture.root, id)
     #expect(inside.output == "kept 0 1 2 3 4 ", "\(inside)")
   }

@@ -3,7 +3,7 @@ import Linux
 import TestSupport
 import Testing
 
-/// Bundles of a test's own, with the bundled busybox as their root, run by `minidock oci` with a `--root` of
+/// Bundles of a test's own, with the bundled busybox as their root, run by `minidock-oci` with a `--root` of
 /// their own. Containers, their groups and files are gone with the fixture.
 final class OCIFixture: Sendable {
   /// Directory, sentinel and trees.
@@ -28,21 +28,21 @@ final class OCIFixture: Sendable {
     }
   }
 
-  /// Runs `minidock oci --root … ARGUMENTS` to its end.
+  /// Runs `minidock-oci --root … ARGUMENTS` to its end.
   @discardableResult
   func oci(
-    _ arguments: [String], input: [UInt8] = [], program: [String] = [MinidockFixture.binary, "oci"]
+    _ arguments: [String], input: [UInt8] = [], program: [String] = [MinidockFixture.runtime]
   ) throws -> CommandResult {
     try TestSupport.run(program + ["--root", root] + arguments, input: input, timeoutSeconds: 120)
   }
 
-  /// Runs `minidock oci --root … ARGUMENTS` to its end.
+  /// Runs `minidock-oci --root … ARGUMENTS` to its end.
   @discardableResult
   func oci(_ arguments: String...) throws -> CommandResult { try oci(arguments) }
 
-  /// Starts `minidock oci --root … ARGUMENTS`.
+  /// Starts `minidock-oci --root … ARGUMENTS`.
   func start(_ arguments: [String]) throws -> BackgroundProcess {
-    try BackgroundProcess([MinidockFixture.binary, "oci", "--root", root] + arguments)
+    try BackgroundProcess([MinidockFixture.runtime, "--root", root] + arguments)
   }
 
   /// An id that no other test has.

@@ -29,7 +29,7 @@ struct OCIHookTests {
     }
     let output = fixture.base.file("output")
     let created = try fixture.base.shell(
-      "\"$MINIDOCK\" oci --root \"$1\" create --bundle \"$2\" \"$3\" > \"$4\" 2>&1",
+      "\"$MINIDOCK-oci\" --root \"$1\" create --bundle \"$2\" \"$3\" > \"$4\" 2>&1",
       fixture.root, path, id, output)
     #expect(created.status == 0, "\(Files.text(output) ?? "")")
     func lines() -> [[Substring]] {

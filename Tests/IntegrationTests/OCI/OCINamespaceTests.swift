@@ -184,6 +184,31 @@ struct OCINamespaceTests {
     #expect(try ip("link", "show", link).status == 0)
   }
 
+  @Test func `minidock moves its links itself, and minidock-oci says when it misses minidock`()
+    throws
+  {
+    let link = "oci" + randomHex(bytes: 4)
+    func ip(_ words: String...) throws -> CommandResult { try TestSupport.run(["ip"] + words) }
+    try #require(
+      try ip("link", "add", link, "type", "veth", "peer", "name", link + "p").status == 0)
+    defer { _ = try? ip("link", "del", link + "p") }
+    let path = try fixture.bundle("devices", ["ls", "/sys/class/net"]) {
+      try $0.set("linux.netDevices", #"{"\#(link)":{"name":"eth7"}}"#)
+    }
+    // A copy: a link is looked behind.
+    let alone = fixture.base.file("minidock-oci")
+    try #require(try TestSupport.run(["cp", MinidockFixture.runtime, alone]).status == 0)
+    fixture.expectFailure(
+      try fixture.oci(
+        ["run", "--bundle", path, fixture.id("alone")], program: ["env", "PATH=/none", alone]),
+      "minidock, which does this for minidock-oci, is neither beside it nor in PATH; install")
+    #expect(fixture.leftovers(fixture.id("alone")).isEmpty)
+    #expect(try ip("link", "show", link).status == 0)
+    let result = try fixture.oci(
+      ["run", "--bundle", path, fixture.id("one")], program: [MinidockFixture.binary, "oci"])
+    #expect(result.output.split(separator: "\n") == ["eth7", "lo"], "\(result)")
+  }
+
   @Test func `what minidock does not have is refused by name`() throws {
     for (field, value) in [
       ("linux.intelRdt", #"{"closID":"x"}"#), ("linux.memoryPolicy", #"{"mode":"MPOL_BIND"}"#),

@@ -13,7 +13,7 @@ extension SecurityOCIRows {
     let result = try fixture.base.shell(
       """
       for round in $(seq "$3"); do
-        "$MINIDOCK" oci --root "$1" run --bundle "$2" "$4-$round" </dev/null 2>/dev/null || echo failed
+        "$MINIDOCK-oci" --root "$1" run --bundle "$2" "$4-$round" </dev/null 2>/dev/null || echo failed
       done | sort | uniq -c
       """, fixture.root, path, String(rounds), fixture.id("race"), timeoutSeconds: 300)
     var lines: [String: Int] = [:]

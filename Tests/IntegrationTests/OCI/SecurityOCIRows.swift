@@ -58,15 +58,23 @@ struct SecurityOCIRows {
           + "install -m 755 \"$2/linker\" \"$1/$name\"; done", tree, tools.directory
       ).status == 0)
     func hash() throws -> String {
-      try TestSupport.run(["sha256sum", MinidockFixture.binary]).output
+      try TestSupport.run(["sha256sum", MinidockFixture.runtime, MinidockFixture.binary]).output
     }
     let before = try hash()
+    let path = try fixture.bundle("self", ["/entry"]) { try prepare(&$0, tree) }
+    let id = try fixture.running("victim") { try prepare(&$0, tree) }
+    // minidock loads libraries, and with them what the tree calls the loader.
     let refused: Set = ["overwrite: EROFS\n", "overwrite: EPERM\n"]
-    let first = try run(["/entry"], tree: tree)
-    #expect(refused.contains(first.output), "\(first)")
-    let id = try fixture.running("self") { try prepare(&$0, tree) }
-    let later = try fixture.oci("exec", id, "/entry")
-    #expect(refused.contains(later.output), "\(later)")
+    for words in [["run", "--bundle", path, fixture.id("self")], ["exec", id, "/entry"]] {
+      let result = try fixture.oci(words, program: [MinidockFixture.binary, "oci"])
+      #expect(refused.contains(result.output), "\(result)")
+    }
+    // minidock-oci loads nothing: nothing of the tree runs at all.
+    for words in [["run", "--bundle", path, fixture.id("self")], ["exec", id, "/entry"]] {
+      let result = try fixture.oci(words)
+      #expect(
+        result.output == "" && result.errors.contains("there is no such command"), "\(result)")
+    }
     #expect(try hash() == before)
     let control = try naive([tree, "/entry"], program: "dynamic")
     #expect(control.output == "overwrite: OK\n", "\(control)")
@@ -84,8 +92,8 @@ struct SecurityOCIRows {
     let id = try fixture.running("later") { try prepare(&$0, tree) }
     let result = try fixture.base.shell(
       SecurityOCIRows.leaking + """
-        "$MINIDOCK" oci --root "$1" run --bundle "$2" "$3"
-        "$MINIDOCK" oci --root "$1" exec "$4" /tools/tool fds
+        "$MINIDOCK-oci" --root "$1" run --bundle "$2" "$3"
+        "$MINIDOCK-oci" --root "$1" exec "$4" /tools/tool fds
         """, fixture.root, path, fixture.id("fds"), id)
     #expect(result.output == "0 1 2 \n0 1 2 \n", "\(result)")
     for place in [
@@ -97,8 +105,8 @@ struct SecurityOCIRows {
       }
       let tried = try fixture.base.shell(
         SecurityOCIRows.leaking + """
-          "$MINIDOCK" oci --root "$1" run --bundle "$2" "$3"; echo "status $?"
-          "$MINIDOCK" oci --root "$1" exec --cwd "$5" "$4" cat sentinel/file; echo "status $?"
+          "$MINIDOCK-oci" --root "$1" run --bundle "$2" "$3"; echo "status $?"
+          "$MINIDOCK-oci" --root "$1" exec --cwd "$5" "$4" cat sentinel/file; echo "status $?"
           """, fixture.root, away, fixture.id("cwd"), id, place)
       #expect(tried.output == "status 1\nstatus 1\n", "\(place): \(tried)")
     }
@@ -163,13 +171,13 @@ struct SecurityOCIRows {
       }
       let result = try fixture.oci(
         ["run", "--bundle", path, fixture.id("caps\(user)")],
-        program: capable + [MinidockFixture.binary, "oci"])
+        program: capable + [MinidockFixture.runtime])
       #expect(result.output == none, "\(result)")
     }
     let id = try fixture.running("caps")
     let later = try fixture.oci(
       ["exec", "--user", "1000", "--cap", "CAP_NET_RAW", id] + look,
-      program: capable + [MinidockFixture.binary, "oci"])
+      program: capable + [MinidockFixture.runtime])
     #expect(later.output == none, "\(later)")
     let tree = try fixture.base.makeTree("tree", changes: "mkdir tools")
     let control = try TestSupport.run(capable + [tools.tool, "naive", tree] + look)
