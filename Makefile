@@ -21,9 +21,9 @@ SWIFT_FLAGS := --no-color-diagnostics -c release --static-swift-stdlib --disable
   -Xlinker -L$(CURDIR)/$(BUILD)/lib $(foreach name,z zstd lzma bz2 lz4 acl,-Xlinker -l$(name)) $(STRIP_FLAGS) -Xlinker --gc-sections \
   -Xswiftc -Xclang-linker -Xswiftc -no-pie -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
   -Xswiftc -use-ld=lld -Xlinker --no-export-dynamic -Xlinker --icf=safe
-# What its starts execute lies together, by a list that Scripts/link-order writes: scattered over the program
-# each function costs a page fault and 64 kB of memory. Names that are no more do no harm.
-OCI_FLAGS := -Xlinker --symbol-ordering-file=$(CURDIR)/Scripts/minidock-oci.order -Xlinker --no-warn-symbol-ordering
+# What starts execute lies together, by lists that Scripts/link-order writes: scattered over the program each
+# function costs a page fault and 64 kB of memory. Names that are no more do no harm.
+order = -Xlinker --symbol-ordering-file=$(CURDIR)/Scripts/$(1).order -Xlinker --no-warn-symbol-ordering
 # One file of swift-nio that nothing here calls asks for all of Foundation and ICU: 43 of 68 MB of
 # minidock-registry. Empty archives of their names, found before the real ones, leave them out; would
 # something need them after all, the link fails. (Clang's CCC_OVERRIDE_OPTIONS, as its own folder comes first.)
@@ -40,9 +40,9 @@ deps: ## Install the Debian packages that are missing
 	@Scripts/install-packages $(DEBIAN_PACKAGES)
 
 build: deps $(BUILD)/lib/.made ## Build the release executables
-	$(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) --product minidock
+	$(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) $(call order,minidock) --product minidock
 	CCC_OVERRIDE_OPTIONS='# s/^-no-pie$$/-static/' \
-	  $(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) $(OCI_FLAGS) --product minidock-oci
+	  $(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) $(call order,minidock-oci) --product minidock-oci
 	CCC_OVERRIDE_OPTIONS='# ^-L$(CURDIR)/$(BUILD)/lib/empty' \
 	  $(SWIFT) build $(SWIFT_BUILD_EXTRA) $(SWIFT_FLAGS) --product minidock-registry
 
