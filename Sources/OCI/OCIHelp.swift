@@ -10,7 +10,7 @@ enum OCIHelp {
       --log FILE             where failures are written too
       --log-format FORMAT    text or json
       --debug, --rootless auto|true|false    taken for the sake of engines
-      --systemd-cgroup       refused: minidock makes groups itself
+      --systemd-cgroup       have systemd make groups; cgroupsPath is slice:prefix:name then
       --version
 
     commands:

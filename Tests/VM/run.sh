@@ -4,8 +4,10 @@
 # `not ok` lines; fails on any `not ok`, and when the machine died or said nothing.
 #
 # usage: run.sh MINIDOCK_BINARY      or: run.sh --self-test    (the machine alone)
+#        run.sh --systemd MINIDOCK_BINARY    (with this host's systemd as its first process: systemd.sh)
 #   VM_DIRECTORY  where the kernel and the image are kept (default: build/vm)
 #   VM_SECONDS    time limit (default: 600)
+#   VM_OPTIONS    more words for the kernel, such as systemd.unified_cgroup_hierarchy=0 with --systemd
 #   VM_ACCEL      kvm or tcg (default: kvm when it boots, else tcg)
 #
 # Installs what it needs when missing: qemu-system-x86, kmod, cpio, busybox-static. The kernel,
@@ -16,6 +18,17 @@ top=$(cd "$here/../.." && pwd)
 directory=${VM_DIRECTORY:-$top/build/vm}
 seconds=${VM_SECONDS:-600}
 
+systemd=
+if [ "${1:-}" = --systemd ]; then
+  systemd=yes
+  shift
+  for file in /lib/systemd/systemd /usr/bin/systemctl /usr/bin/dbus-daemon /usr/share/dbus-1/system.conf; do
+    if [ ! -e $file ]; then
+      echo "ok 1 a machine with systemd # SKIP there is no $file here"
+      exit 0
+    fi
+  done
+fi
 case ${1:-} in
   --self-test) minidock= ;;
   -* | '')
@@ -122,8 +135,28 @@ make_image() {
       copy_program "/usr/lib/x86_64-linux-gnu/$library" "usr/lib/x86_64-linux-gnu/$library"
     fi
   done
+  [ -z "$systemd" ] || add_systemd
   (cd "$work/root" && find . -print0 | cpio --null --create --format=newc --quiet) |
     gzip -1 >"$work/initrd.gz"
+}
+
+# This host's systemd and bus with units of their own, which start the checks and nothing else.
+add_systemd() {
+  for program in /lib/systemd/systemd /lib/systemd/systemd-shutdown /usr/bin/systemctl \
+    /usr/bin/dbus-daemon; do
+    copy_program "$program" "${program#/}"
+  done
+  mkdir -p "$work/root/etc/systemd/system" "$work/root/usr/share/dbus-1/system.d" \
+    "$work/root/lib/systemd/system" "$work/root/usr/lib/systemd/user" "$work/root/run/dbus"
+  cp "$here"/units/* "$work/root/lib/systemd/system/"
+  printf '[Unit]\nDefaultDependencies=no\n' >"$work/root/usr/lib/systemd/user/default.target"
+  ln -s checks.target "$work/root/lib/systemd/system/default.target"
+  cp /usr/share/dbus-1/system.conf "$work/root/usr/share/dbus-1/"
+  cp /usr/share/dbus-1/system.d/org.freedesktop.systemd1.conf "$work/root/usr/share/dbus-1/system.d/"
+  # Debian's bus goes by this name.
+  echo 'messagebus:x:100:100::/nonexistent:/bin/false' >>"$work/root/etc/passwd"
+  echo 'messagebus:x:100:' >>"$work/root/etc/group"
+  echo 0123456789abcdef0123456789abcdef >"$work/root/etc/machine-id"
 }
 
 # The pc machine: microvm has no timer that the cloud kernel of 2026 calibrates with under TCG.
@@ -158,9 +191,9 @@ install_missing
 fetch_kernel
 make_image
 accelerator=$(choose_accelerator 2>/dev/null)
-log=$directory/console.log
+log=$directory/console${systemd:+-systemd}.log
 code=0
-boot "$accelerator" "$seconds" "$log" || code=$?
+boot "$accelerator" "$seconds" "$log" "${systemd:+vm.systemd} ${VM_OPTIONS:-}" || code=$?
 tr -d '\r' <"$log" >"$work/console"
 
 awk -v accelerator="$accelerator" -v code="$code" '

@@ -74,6 +74,42 @@ public struct Cgroup: Sendable, Equatable {
     self.groups = groups
   }
 
+  /// A group that systemd has made around a process: parts that it leaves out are made, and the limits
+  /// applied.
+  ///
+  /// - Throws: as ``create(path:resources:in:settingLimits:everywhere:)``; directories that were made stay
+  ///   until ``remove()``.
+  static func takeOver(
+    path: String, of pid: Int32, resources: Resources, in hierarchy: CgroupHierarchy
+  ) throws(Failure) -> Cgroup {
+    try validate(path: path)
+    let plan = try CgroupPlan(resources, hierarchy)
+    var made = CgroupDirectories(path: normalize(path), hierarchy: hierarchy)
+    made.mayHaveProcesses = true
+    try made.make(plan, everywhere: true)
+    let cgroup = Cgroup(
+      path: normalize(path), hierarchy: hierarchy, unified: made.unified, groups: made.groups)
+    for directory in [made.unified].compactMap({ $0 }) + made.groups
+    where !directory.words("cgroup.procs").contains(String(pid)) {
+      try directory.write("cgroup.procs", String(pid))
+    }
+    try cgroup.set(resources, plan, isNew: false)
+    return cgroup
+  }
+
+  /// The same with the group in systemd's own v1 tree, where there is one: a process that joins the others
+  /// alone would not be the unit's to systemd.
+  func joiningUnit() -> Cgroup {
+    guard hierarchy.mode != .v2,
+      let tree = CgroupHierarchy.unitTree(
+        mountinfo: ControlDirectory.bytes(of: "/proc/self/mountinfo"))
+    else { return self }
+    let directory = ControlDirectory(tree + path)
+    guard directory.exists, !groups.contains(directory) else { return self }
+    return Cgroup(
+      path: path, hierarchy: hierarchy, unified: unified, groups: groups + [directory])
+  }
+
   /// Files into which a single-threaded child writes "0" to join the v1 groups. `tasks`, not
   /// `cgroup.procs`: moving only itself, a task needs no lock of all threads of the machine.
   public var joinPaths: [String] { groups.map { $0.file("tasks") } }

@@ -77,6 +77,8 @@ extension CgroupHierarchy {
 struct CgroupDirectories {
   let path: String
   let hierarchy: CgroupHierarchy
+  /// Whether a directory that exists is taken even with somebody in it.
+  var mayHaveProcesses = false
   private(set) var unified: ControlDirectory?
   private(set) var groups: [ControlDirectory] = []
   private var made: [ControlDirectory] = []
@@ -173,7 +175,7 @@ struct CgroupDirectories {
       throw Failure(
         .invalid, "create cgroup", directory.path, reason: "the name is a control file's")
     }
-    guard processes.isEmpty else {
+    guard processes.isEmpty || mayHaveProcesses else {
       throw Failure(
         .inUse, "create cgroup", directory.path, reason: "it exists and has processes",
         remedy: "choose another name or stop them")

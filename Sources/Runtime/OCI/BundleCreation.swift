@@ -11,6 +11,8 @@ public struct BundleCreation: ~Copyable {
   private(set) var record: BundleRecord
   private let lock: FileLock
   private let hierarchy: CgroupHierarchy?
+  /// What systemd is asked for; nil for the cgroupfs driver.
+  private let unit: SystemdUnit?
   /// The terminal's master, when nobody but this process takes it.
   private var terminal: Descriptor?
 
@@ -24,7 +26,12 @@ public struct BundleCreation: ~Copyable {
     try BundleStore.validate(id: id)
     let bundle = try Bundle(path: options.bundle)
     try check(options, bundle.spec.process?.terminal ?? false)
-    var creation = try BundleCreation(id, bundle, options, store)
+    let unit: SystemdUnit? =
+      options.usesSystemd
+      ? try SystemdUnit(
+        path: bundle.spec.linux?.cgroupsPath ?? "", id: id,
+        isUser: try SystemdAddress.here().isUser) : nil
+    var creation = try BundleCreation(id, bundle, options, store, unit)
     do throws(Failure) {
       return try creation.run()
     } catch {
@@ -34,8 +41,10 @@ public struct BundleCreation: ~Copyable {
   }
 
   private init(
-    _ id: String, _ bundle: Bundle, _ options: BundleOptions, _ store: BundleStore
+    _ id: String, _ bundle: Bundle, _ options: BundleOptions, _ store: BundleStore,
+    _ unit: SystemdUnit?
   ) throws(Failure) {
+    self.unit = unit
     self.store = store
     self.options = options
     self.bundle = bundle
@@ -57,7 +66,13 @@ public struct BundleCreation: ~Copyable {
       (key: $0.key, value: $0.value)
     }
     let path = spec.linux?.cgroupsPath ?? ""
-    if hierarchy != nil { record.cgroup = path.isEmpty ? "/minidock-oci/" + id : path }
+    if let unit {
+      // Where it will be, unless systemd says another place.
+      record.cgroup = unit.cgroup
+      record.unit = unit.name
+    } else if hierarchy != nil {
+      record.cgroup = path.isEmpty ? "/minidock-oci/" + id : path
+    }
     lock = try store.claim(id)
     self.record = record
   }
@@ -82,22 +97,22 @@ public struct BundleCreation: ~Copyable {
     let linux = bundle.spec.linux ?? Spec.Linux()
     let namespaces = try NamespacePlan(linux)
     defer { namespaces.close() }
-    var plan = try BundlePlan(bundle, cgroup: cgroup, seccomp: try compileFilter(linux))
-    plan.start.namespaces = namespaces.madeLate
-    plan.isInUserNamespace = namespaces.hasUser
-    plan.avoidsPivot = options.avoidsPivot
-    if !namespaces.hasUser { plan.start.process.limitCapabilities(options.warn) }
-    plan.start.process.limitAmbient(options.warn)
-    try prepare(&plan.start.process)
-    let late = namespaces.needsMaker ? [] : namespaces.joined
-    plan.joins = late.map(\.kind)
-    var clones = MountClones()
-    try clones.make(for: bundle, hasUserNamespace: namespaces.hasUser, &plan)
+    let filter = try compileFilter(linux)
     try Fifos.make(store.startFifo(record.id))
     try Fifos.make(store.resultFifo(record.id))
     let launch = try BundleLaunch.spawn(
       namespaces, cgroup: cgroup, preserved: options.preserved)
     do throws(Failure) {
+      // A scope is made around a process that is there already.
+      let group = try unit.map { (unit) throws(Failure) in
+        try enter(unit, launch.child.pid)
+      }
+      var plan = try BundlePlan(bundle, cgroup: group ?? cgroup, seccomp: filter)
+      try complete(&plan, namespaces)
+      let late = namespaces.needsMaker ? [] : namespaces.joined
+      plan.joins = late.map(\.kind)
+      var clones = MountClones()
+      try clones.make(for: bundle, hasUserNamespace: namespaces.hasUser, &plan)
       try follow(launch, &plan, more: late.map(\.descriptor) + clones.numbers)
     } catch {
       Processes.signal(launch.child.handle, Signal.kill)
@@ -106,6 +121,15 @@ public struct BundleCreation: ~Copyable {
     }
     return CreatedContainer(
       record: record, child: launch.intoChild(), terminal: terminal.take())
+  }
+
+  private func complete(_ plan: inout BundlePlan, _ namespaces: NamespacePlan) throws(Failure) {
+    plan.start.namespaces = namespaces.madeLate
+    plan.isInUserNamespace = namespaces.hasUser
+    plan.avoidsPivot = options.avoidsPivot
+    if !namespaces.hasUser { plan.start.process.limitCapabilities(options.warn) }
+    plan.start.process.limitAmbient(options.warn)
+    try prepare(&plan.start.process)
   }
 
   private mutating func follow(
@@ -187,17 +211,37 @@ public struct BundleCreation: ~Copyable {
     }
   }
 
-  private func makeCgroup() throws(Failure) -> Cgroup? {
-    guard let hierarchy, !record.cgroup.isEmpty else { return nil }
-    if options.usesSystemd {
-      throw Failure(
-        .unsupported, "use", "--systemd-cgroup", reason: "minidock makes groups itself",
-        remedy: "choose the cgroupfs driver in the engine")
-    }
+  private var resources: Resources {
     var resources = bundle.spec.linux?.resources ?? Resources()
     if let rules = resources.devices, !rules.isEmpty {
       resources.devices = rules + DeviceRule.containerNodes
     }
+    return resources
+  }
+
+  private mutating func enter(_ unit: SystemdUnit, _ pid: Int32) throws(Failure) -> Cgroup {
+    guard let hierarchy else {
+      throw Failure(
+        .unsupported, "use", "--systemd-cgroup", reason: "no cgroup file system is mounted",
+        remedy: "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+    }
+    do throws(Failure) {
+      let group = try SystemdScope.start(
+        unit, id: record.id, pid: pid, resources: resources, annotations: record.annotations,
+        in: hierarchy)
+      record.cgroup = group.path
+      return group
+    } catch  where error.code == .exists {
+      // Somebody else's, which this one's failure must not touch.
+      record.cgroup = ""
+      record.unit = ""
+      throw error.during("use", "linux.cgroupsPath", remedy: "choose another name for the scope")
+    }
+  }
+
+  private func makeCgroup() throws(Failure) -> Cgroup? {
+    guard unit == nil, let hierarchy, !record.cgroup.isEmpty else { return nil }
+    let resources = resources
     do throws(Failure) {
       return try Cgroup.create(
         path: record.cgroup, resources: resources, in: hierarchy, everywhere: true)
@@ -228,6 +272,8 @@ public struct BundleCreation: ~Copyable {
 
   /// Removes all that was made, after a failure.
   private func undo() {
+    // The process has been killed by now, so that systemd has nothing to wait for.
+    if !record.unit.isEmpty { try? SystemdScope.stop(record.unit) }
     if let hierarchy, !record.cgroup.isEmpty {
       let group = Cgroup(existing: record.cgroup, in: hierarchy)
       // Another container's group, which this one's failure to take it must not touch.

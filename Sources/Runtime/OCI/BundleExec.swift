@@ -99,7 +99,8 @@ public struct BundleExec: Sendable {
       namespaces.joined = []
     }
     let launch = try BundleLaunch.spawn(
-      namespaces, cgroup: cgroup, preserved: options.preserved)
+      namespaces, cgroup: SystemdScope.mustAttach(record.unit) ? nil : cgroup,
+      preserved: options.preserved)
     return try follow(
       launch, plan, record, spec, process, options, joins: joins.map(\.descriptor))
   }
@@ -110,6 +111,9 @@ public struct BundleExec: Sendable {
   ) throws(Failure) -> CreatedContainer {
     var terminal: Descriptor?
     do throws(Failure) {
+      if SystemdScope.mustAttach(record.unit) {
+        try SystemdScope.attach(launch.child.pid, to: record.unit, below: options.cgroup)
+      }
       if let adjust = process.oomScoreAdj {
         try OOMScore.write(adjust, of: launch.child.pid)
       }
@@ -176,7 +180,8 @@ public struct BundleExec: Sendable {
       return nil
     }
     guard let below = options.cgroup, !below.isEmpty, below != "/" else {
-      return Cgroup(existing: record.cgroup, in: hierarchy)
+      let group = Cgroup(existing: record.cgroup, in: hierarchy)
+      return record.unit.isEmpty ? group : group.joiningUnit()
     }
     let path = (record.cgroup + "/" + below).tidyPath
     try Cgroup.validate(path: path)

@@ -25,8 +25,11 @@ public enum BundleFeatures {
           (key: "org.opencontainers.runc.checkpoint.enabled", value: .string("false")),
         ])
       ),
-      // No annotation changes what a container is.
-      (key: "potentiallyUnsafeConfigAnnotations", value: .array([])),
+      // With --systemd-cgroup they are properties of the scope.
+      (
+        key: "potentiallyUnsafeConfigAnnotations",
+        value: .strings([SystemdAnnotations.prefix])
+      ),
     ])
   }
 
@@ -44,7 +47,7 @@ public enum BundleFeatures {
         key: "cgroup",
         value: .object([
           (key: "v1", value: .bool(true)), (key: "v2", value: .bool(true)),
-          (key: "systemd", value: .bool(false)), (key: "systemdUser", value: .bool(false)),
+          (key: "systemd", value: .bool(true)), (key: "systemdUser", value: .bool(true)),
           (key: "rdma", value: .bool(true)),
         ])
       ),

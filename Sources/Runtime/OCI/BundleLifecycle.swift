@@ -126,10 +126,24 @@ public struct BundleLifecycle: Sendable {
     if let process = record.process, process.isAlive {
       try Processes.signal(process, Signal.kill)
     }
-    guard let group = group(of: record), group.exists else { return waitForEnd(of: record) }
-    if record.process != nil, !group.processes().isEmpty { try group.kill() }
+    guard let group = group(of: record), group.exists else {
+      waitForEnd(of: record)
+      return stopUnit(of: record)
+    }
+    let isEmpty = group.processes().isEmpty
+    if record.process != nil, !isEmpty { try group.kill() }
     waitForEnd(of: record)
+    // Without a process of its own recorded, whoever is in there is somebody else's.
+    if record.process != nil || isEmpty { stopUnit(of: record) }
     try group.remove()
+  }
+
+  // A unit ends with its last process anyway, so nothing fails for want of a systemd to be reached.
+  private func stopUnit(of record: BundleRecord) {
+    guard !record.unit.isEmpty else { return }
+    do throws(Failure) { try SystemdScope.stop(record.unit) } catch {
+      Console.error("minidock-oci: warning: \(error)")
+    }
   }
 
   // The kernel takes a moment for the end of a pid namespace. Whoever reaps it is another process.
@@ -150,9 +164,20 @@ public struct BundleLifecycle: Sendable {
     {
       let path = spec.linux?.cgroupsPath ?? ""
       record.cgroup = path.isEmpty ? "/minidock-oci/" + id : path
+      // Which driver it was is in the damaged file: a scope that is there tells.
+      if path.isEmpty || SystemdUnit.hasForm(path),
+        let isUser = try? SystemdAddress.here().isUser,
+        let unit = try? SystemdUnit(path: path, id: id, isUser: isUser),
+        let hierarchy = try? CgroupHierarchy.detect(),
+        Cgroup(existing: unit.cgroup, in: hierarchy).exists
+      {
+        record.cgroup = unit.cgroup
+        record.unit = unit.name
+      }
     }
     if let group = group(of: record), group.exists {
       try group.kill()
+      stopUnit(of: record)
       try group.remove()
     }
     try Files.removeTree(store.directory(id))
@@ -191,6 +216,7 @@ public struct BundleLifecycle: Sendable {
     if let rules = resources.devices, !rules.isEmpty {
       resources.devices = rules + DeviceRule.containerNodes
     }
+    if !record.unit.isEmpty { try SystemdScope.update(record.unit, group, resources) }
     try group.apply(resources)
   }
 

@@ -33,6 +33,8 @@ public struct BundleRecord: Sendable, Equatable {
   public var created = Timestamp(nanoseconds: 0)
   /// Its group, below the root of every hierarchy; "" for none.
   public var cgroup = ""
+  /// systemd's unit that the group belongs to; "" when minidock has made the group itself.
+  public var unit = ""
   /// Who created it.
   public var owner: UInt32 = 0
   /// Whether its process has a terminal.
@@ -69,6 +71,7 @@ public struct BundleRecord: Sendable, Equatable {
     }
     text.add("created", created.nanoseconds)
     text.add("cgroup", cgroup)
+    if !unit.isEmpty { text.add("unit", unit) }
     text.add("owner", owner)
     text.add("terminal", hasTerminal ? 1 : 0)
     text.add("user", hasUserNamespace ? 1 : 0)
@@ -102,6 +105,7 @@ public struct BundleRecord: Sendable, Equatable {
     }
     created = Timestamp(nanoseconds: text.number("created") ?? 0)
     cgroup = text["cgroup"] ?? ""
+    unit = text["unit"] ?? ""
     owner = text.number("owner") ?? 0
     hasTerminal = text["terminal"] == "1"
     hasUserNamespace = text["user"] == "1"

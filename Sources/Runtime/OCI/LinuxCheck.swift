@@ -14,7 +14,8 @@ struct LinuxCheck {
     try checkPaths()
     try checkLinks()
     try checkUnsupported()
-    if let path = linux.cgroupsPath, !path.isEmpty {
+    // Of the form for --systemd-cgroup: judged where it is used (``SystemdUnit``).
+    if let path = linux.cgroupsPath, !path.isEmpty, !SystemdUnit.hasForm(path) {
       do throws(Failure) { try Cgroup.validate(path: path) } catch {
         throw Failure.field("linux.cgroupsPath", "\(error.reason): \"\(path)\"")
       }
