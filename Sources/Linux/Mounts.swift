@@ -238,9 +238,18 @@ public enum Mounts {
   ///
   /// The old root is stacked on the new one and detached from there (pivot_root(2), "pivot_root(".",
   /// ".")"), so no directory in the new root is needed.
-  public static func pivot(to root: borrowing Descriptor, name: String) throws(Failure) {
+  ///
+  /// - Parameter isShared: whether mounts of the old root may be peers of another namespace's. They are made
+  ///   slaves first, or letting go of them would unmount the others'.
+  public static func pivot(
+    to root: borrowing Descriptor, name: String, isShared: Bool = false
+  ) throws(Failure) {
+    var old = isShared ? try Descriptor.open("/", .path) : nil
     try check("change directory to", name) { fchdir(root.raw) }
     try check("pivot_root to", name) { clx_pivot_root(".", ".") }
+    if let old = old.take() {
+      try setMountAttributes(old, set: [], propagation: .slave, recursive: true, object: "old root")
+    }
     try check("unmount old root of", name) { umount2(".", 2 /* MNT_DETACH */) }
     try check("change directory to", "/") { chdir("/") }
   }

@@ -80,8 +80,8 @@ struct MountOptions: Equatable {
     case "noexec": .noExecute
     case "noatime": .noAccessTime
     case "strictatime": .strictAccessTime
-    // The kernel's way when nothing is said.
-    case "relatime", "norelatime": []
+    // What is left for a mount that has not relatime is strictatime, and the kernel does without that word.
+    case "norelatime": []
     case "nodiratime": .noDirectoryAccessTime
     case "nosymfollow": .noSymlinkFollow
     default: nil
@@ -95,6 +95,8 @@ struct MountOptions: Equatable {
     case "dev": .noDevices
     case "exec": .noExecute
     case "atime": .noAccessTime
+    // The kernel's way for a new mount; what is bound may have another.
+    case "relatime": [.noAccessTime, .strictAccessTime]
     case "nostrictatime": .strictAccessTime
     case "diratime": .noDirectoryAccessTime
     case "symfollow": .noSymlinkFollow

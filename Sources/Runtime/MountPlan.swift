@@ -78,7 +78,7 @@ public enum MountPlan {
     bind.recursiveSet = options.recursiveSet
     bind.recursiveClear = options.recursiveClear
     bind.propagation = options.propagation
-    bind.isPropagationRecursive = options.isPropagationRecursive || options.isRecursive
+    bind.isPropagationRecursive = options.isPropagationRecursive
     return bind
   }
 

@@ -19,9 +19,13 @@ struct ProcessStart {
 
   /// Everything but the exec.
   ///
-  /// - Parameter listener: gets the descriptor that answers a filter's questions, as soon as it is there.
+  /// - Parameters:
+  ///   - check: called with the command's environment and rights, before a filter under no_new_privs, which
+  ///     may know no more than the command's calls.
+  ///   - listener: gets the descriptor that answers a filter's questions, as soon as it is there.
   /// - Returns: the command's environment.
   func prepare(
+    check: ([String]) throws(Failure) -> Void = { (_) throws(Failure) in },
     listener: (borrowing Descriptor) throws(Failure) -> Void = { (_) throws(Failure) in }
   ) throws(Failure) -> [String] {
     let root = try Root(path: "/")
@@ -36,12 +40,14 @@ struct ProcessStart {
     if loadsEarly { try installFilter(listener) }
     try become(user)
     try CapabilitySets.apply(plan.capabilities)
+    try bindToParent()
+    let environment = environment(for: user)
+    try check(environment)
     if plan.noNewPrivileges {
       try ThisProcess.setNoNewPrivileges()
     }
     if !loadsEarly { try installFilter(listener) }
-    try bindToParent()
-    return environment(for: user)
+    return environment
   }
 
   private func installFilter(
@@ -96,8 +102,7 @@ struct ProcessStart {
     for limit in plan.rlimits {
       do throws(Failure) {
         try ThisProcess.setLimit(
-          limit.resource, soft: limit.soft, hard: limit.hard,
-          name: "RLIMIT_" + ResourceLimit.names[Int(limit.resource)])
+          limit.resource, soft: limit.soft, hard: limit.hard, name: limit.name)
       } catch  where error.errno == ErrorNumber.notPermitted {
         throw error.withRemedy("raising a hard limit needs CAP_SYS_RESOURCE on the host")
       }

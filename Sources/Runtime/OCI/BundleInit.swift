@@ -73,8 +73,7 @@ public struct BundleInit: ~Copyable {
       try plan.start.process.extras.label(through: procfs)
     }
     let environment = try becomeCommand()
-    try send(.ready)
-    try waitForGo()
+    try tellReady()
     try waitForStart()
     // Its own number is free now; the socket's owner must not close what comes to be there.
     try HookRun.run(
@@ -139,12 +138,12 @@ public struct BundleInit: ~Copyable {
   private mutating func enterRoot() throws(Failure) {
     let root = Descriptor(owning: rootNumber)
     let name = plan.start.root.directory
+    let propagation = plan.start.rootPropagation
     if plan.avoidsPivot {
       try Mounts.moveToRoot(root, name: name)
     } else {
-      try Mounts.pivot(to: root, name: name)
+      try Mounts.pivot(to: root, name: name, isShared: propagation == .shared)
     }
-    let propagation = plan.start.rootPropagation
     try RootMount.finish(propagation: propagation, readOnly: plan.start.rootReadOnly)
   }
 
@@ -184,8 +183,7 @@ public struct BundleInit: ~Copyable {
     }
     if let procfs = procfs.take() { try process.extras.label(through: procfs) }
     let environment = try becomeCommand()
-    try send(.ready)
-    try waitForGo()
+    try tellReady()
     try search(environment).execute()
   }
 
@@ -193,11 +191,31 @@ public struct BundleInit: ~Copyable {
 
   private func becomeCommand() throws(Failure) -> [String] {
     let start = ProcessStart(plan: plan.start.process, socket: socketNumber)
-    let environment = try start.prepare { (listener) throws(Failure) in
-      try socket.send(BundleMessage.listener.bytes, descriptors: [listener.raw])
+    let environment: [String]
+    do throws(Failure) {
+      environment = try start.prepare(
+        check: { (environment) throws(Failure) in try search(environment).check() },
+        listener: { (listener) throws(Failure) in
+          try socket.send(BundleMessage.listener.bytes, descriptors: [listener.raw])
+        })
+    } catch {
+      throw inField(error)
     }
-    try search(environment).check()
     return environment
+  }
+
+  // What of the specification asked for something that the kernel refused.
+  private func inField(_ failure: Failure) -> Failure {
+    switch failure.operation {
+    case "set limit":
+      let limits = plan.start.process.rlimits
+      let index = limits.firstIndex { $0.name == failure.object } ?? 0
+      return failure.during("use", "process.rlimits[\(index)]")
+    case "change directory to":
+      let reason = failure.reason.isEmpty ? errorText(failure.errno) : failure.reason
+      return .field("process.cwd", "\(failure.object): \(reason)", code: failure.code)
+    default: return failure
+    }
   }
 
   private func search(_ environment: [String]) -> CommandSearch {
@@ -253,4 +271,14 @@ public struct BundleInit: ~Copyable {
   }
 
   private func send(_ message: BundleMessage) throws(Failure) { try socket.send(message.bytes) }
+
+  // By read(2) and write(2): a filter that is in place may know no other calls.
+  private func tellReady() throws(Failure) {
+    try socket.descriptor.write(BundleMessage.ready.bytes, object: "message")
+    let answer = try readSome(socketNumber, limit: 4096)
+    guard !answer.isEmpty else { exitProcess(1) }
+    guard case .go = try BundleMessage(answer) else {
+      throw Failure(.corrupt, "start container", reason: "unexpected message")
+    }
+  }
 }

@@ -32,8 +32,9 @@ struct MountClones: ~Copyable {
         let namespace = try UserNamespaceHolder.open(mapping.uids, mapping.gids)
         try clone.map(by: namespace, recursive: mapping.isRecursive, object: mapping.field)
       }
-      // Made on the host it is the host's peer: what the container mounts must not come back.
-      if options.propagation == nil {
+      // Made on the host it is the host's peer, and so are the mounts below that no option is for: what the
+      // container mounts must not come back.
+      if options.propagation == nil || !options.isPropagationRecursive {
         try clone.set([], propagation: .slave, recursive: true, object: target)
       }
       options.clone = Int32(numbers.count - offset)
