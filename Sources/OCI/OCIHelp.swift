@@ -11,6 +11,7 @@ enum OCIHelp {
       --log-format FORMAT    text or json
       --debug, --rootless auto|true|false    taken for the sake of engines
       --systemd-cgroup       have systemd make groups; cgroupsPath is slice:prefix:name then
+      --criu PATH            the program for checkpoint and restore (criu)
       --version
 
     commands:
@@ -33,6 +34,14 @@ enum OCIHelp {
       pause, resume
       update    change limits: --resources FILE, or an option for each limit
       events    print figures: --stats, --interval SECONDS
+      checkpoint  write a container into a directory, by criu, and end it
+        --image-path DIR, --work-path DIR, --parent-path DIR, --leave-running, --pre-dump,
+        --tcp-established, --tcp-skip-in-flight, --ext-unix-sk, --shell-job, --file-locks, --link-remap,
+        --auto-dedup, --empty-ns network, --manage-cgroups-mode soft|full|strict|ignore
+      restore   make a container of such a directory, which runs on
+        --bundle DIR, --detach, --keep, --pid-file FILE, and as checkpoint: --image-path, --work-path,
+        --tcp-established, --ext-unix-sk, --shell-job, --file-locks, --auto-dedup, --empty-ns,
+        --manage-cgroups-mode
       spec      write a config.json to start from: --bundle DIR, --rootless
       features  print what this runtime can do
 

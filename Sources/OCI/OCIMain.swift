@@ -9,6 +9,7 @@ public struct OCIMain {
   struct Context {
     var store: BundleStore
     var usesSystemd = false
+    var criu: String?
     var log = OCILog()
     let moveLink: BundleOptions.LinkMover
   }
@@ -60,7 +61,8 @@ public struct OCIMain {
     let rest = global.arguments.dropFirst()
     let context = Context(
       store: try BundleStore(root: global["root"] ?? BundleStore.defaultRoot),
-      usesSystemd: global.has("systemd-cgroup"), log: log, moveLink: moveLink)
+      usesSystemd: global.has("systemd-cgroup"),
+      criu: global["criu"].flatMap { $0.isEmpty ? nil : $0 }, log: log, moveLink: moveLink)
     return try run(verb, rest, context)
   }
 
@@ -87,9 +89,8 @@ public struct OCIMain {
     case "events": return try OCIEvents.run(words, context)
     case "features": return try OCIFeatures.run(words)
     case "spec": return try OCISpec.run(words)
-    case "checkpoint", "restore":
-      throw Failure(
-        .unsupported, verb, "container", reason: "minidock cannot checkpoint processes")
+    case "checkpoint": return try OCICheckpoint.run(words, context)
+    case "restore": return try OCIRestore.run(words, context)
     default:
       throw Failure(
         .invalid, "run", "minidock oci \(verb)", reason: "there is no such command",

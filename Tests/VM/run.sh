@@ -46,7 +46,8 @@ esac
 
 # Each brings what it depends on. No disk and no network card: the machine lives in memory.
 modules="overlay veth bridge nf_tables nf_conntrack nf_nat nft_ct nft_chain_nat nft_masq nft_nat nft_meta_bridge \
-  nft_redir nft_reject_inet nft_fib_inet nft_limit nft_log nft_numgen nft_hash tun dummy lzo_rle zram"
+  nft_redir nft_reject_inet nft_fib_inet nft_limit nft_log nft_numgen nft_hash tun dummy lzo_rle zram \
+  unix_diag tcp_diag udp_diag raw_diag af_packet_diag netlink_diag nf_conntrack_netlink"
 
 mkdir -p "$directory"
 work=$(mktemp -d "${TMPDIR:-/tmp}/minidock-vm.XXXXXX")
@@ -135,7 +136,7 @@ make_image() {
       copy_program "/usr/lib/x86_64-linux-gnu/$library" "usr/lib/x86_64-linux-gnu/$library"
     fi
   done
-  [ -z "$systemd" ] || add_systemd
+  [ -z "$systemd" ] || { add_systemd && add_criu; }
   (cd "$work/root" && find . -print0 | cpio --null --create --format=newc --quiet) |
     gzip -1 >"$work/initrd.gz"
 }
@@ -157,6 +158,14 @@ add_systemd() {
   echo 'messagebus:x:100:100::/nonexistent:/bin/false' >>"$work/root/etc/passwd"
   echo 'messagebus:x:100:' >>"$work/root/etc/group"
   echo 0123456789abcdef0123456789abcdef >"$work/root/etc/machine-id"
+}
+
+# What criu calls comes along: Debian's tar, which knows more than busybox's.
+add_criu() {
+  command -v criu >/dev/null || return 0
+  for program in criu tar gzip ip; do
+    copy_program "$(command -v $program)" "usr/local/sbin/$program"
+  done
 }
 
 # The pc machine: microvm has no timer that the cloud kernel of 2026 calibrates with under TCG.

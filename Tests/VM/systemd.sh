@@ -1,4 +1,4 @@
-# The systemd driver of minidock oci, on a machine whose first process is systemd: sourced by nobody, started
+# The systemd driver of minidock oci, and criu, on a machine whose first process is systemd: started
 # by checks.service.
 . /checks/tap.sh
 . /checks/oci.sh
@@ -151,6 +151,58 @@ user_scope() {
   check "systemd of a user: the group is gone" fails test -e $user_group
 }
 
+# criu, with the cgroupfs driver. The count goes on where it was.
+counts_on() { [ "$(cat /tmp/bundle/out/count)" -gt "$1" ]; }
+checkpoint() {
+  if ! command -v criu >/dev/null; then
+    skip "checkpoint" "criu is not installed"
+    return
+  fi
+  make_bundle '"pids": { "limit": 40 }'
+  rm -f /tmp/bundle/out/*
+  cat >/tmp/bundle/rootfs/count <<'COUNT'
+i=0
+echo content >/tmp/file
+while :; do i=$((i + 1)); echo $i >/out/part; mv /out/part /out/count; sleep 1; done
+COUNT
+  sed -i -e 's|"/try"|"/count"|' -e 's|"cgroupsPath": "[^"]*"|"cgroupsPath": "/criu/one"|' \
+    -e 's|"linux": {|"linux": { "maskedPaths": ["/proc/timer_list", "/proc/keys", "/proc/acpi"], "readonlyPaths": ["/proc/sys"],|' \
+    /tmp/bundle/config.json
+  check "checkpoint: a container" sh -c \
+    'minidock oci --root /run/oci run --detach --bundle /tmp/bundle one </dev/null >/dev/null 2>&1'
+  check "checkpoint: it counts" until_true test -s /tmp/bundle/out/count
+  check "checkpoint --leave-running" oci checkpoint --leave-running --empty-ns network \
+    --image-path /tmp/image0 one
+  check "checkpoint --leave-running: it runs on" is_status one running
+  check "checkpoint" oci checkpoint --empty-ns network --image-path /tmp/image one
+  check "checkpoint: there is no container any more" refused 'does not exist' oci state one
+  sed -n '/Error (/p' /tmp/image/dump.log 2>/dev/null | sed 's/^/# /'
+  count=$(cat /tmp/bundle/out/count)
+  check "restore: under its id" oci restore --detach --bundle /tmp/bundle --empty-ns network \
+    --image-path /tmp/image --pid-file /tmp/bundle/pid one
+  sed -n '/Error (/p' /tmp/image/restore.log 2>/dev/null | sed 's/^/# /'
+  check "restore: it runs" is_status one running
+  check "restore: the count goes on" until_true counts_on "$count"
+  check "restore: its process is in the group" in_group /tmp/bundle/pid /sys/fs/cgroup/criu/one
+  check "restore: the group has its limit" holds /sys/fs/cgroup/criu/one/pids.max 40
+  check "restore: the content of a tmpfs" equal content oci exec one cat /tmp/file
+  check "restore: masked files are" oci exec one sh -c '[ ! -s /proc/timer_list ]'
+  check "restore: nothing is mounted for it any more" fails grep -q /run/oci /proc/mounts
+  check "restore: delete --force" oci delete --force one
+  check "restore: its group is gone" fails test -e /sys/fs/cgroup/criu/one
+  sed -i 's|"cgroupsPath": "[^"]*"|"cgroupsPath": "/criu/two"|' /tmp/bundle/config.json
+  check "restore: as another container" oci restore --detach --bundle /tmp/bundle --empty-ns network \
+    --image-path /tmp/image --pid-file /tmp/bundle/pid two
+  check "restore: in its own group" in_group /tmp/bundle/pid /sys/fs/cgroup/criu/two
+  check "restore: which is all" fails test -e /sys/fs/cgroup/criu/one
+  check "restore: an id that is taken is refused" refused 'already exists' oci restore --detach \
+    --bundle /tmp/bundle --image-path /tmp/image two
+  check "restore: delete it" oci delete --force two
+  check "restore: no images" refused 'restore.log|criu' oci restore --detach --bundle /tmp/bundle \
+    --image-path /tmp/none three
+  check "restore: nothing is left of that" fails test -e /run/oci/three -o -e /sys/fs/cgroup/criu/two
+}
+
 # With systemd.unified_cgroup_hierarchy=0: v1 trees beside a v2 one.
 v1_group() { echo "/sys/fs/cgroup/$1/vmtest.slice/box-old.scope"; }
 scope_v1() {
@@ -206,5 +258,6 @@ else
   scope_changes
   scope_others
   user_scope
+  checkpoint
   without_bus
 fi

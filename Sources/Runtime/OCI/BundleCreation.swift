@@ -50,21 +50,7 @@ public struct BundleCreation: ~Copyable {
     self.bundle = bundle
     hierarchy = try? CgroupHierarchy.detect()
     let spec = bundle.spec
-    let namespaces = spec.linux?.namespaces ?? []
-    var record = BundleRecord()
-    record.id = id
-    record.version = spec.ociVersion
-    record.bundle = bundle.path
-    record.rootfs = bundle.rootfs
-    record.created = .now
-    record.owner = ThisProcess.effectiveUser
-    record.hasTerminal = spec.process?.terminal ?? false
-    record.hasUserNamespace = namespaces.contains { $0.type == "user" }
-    record.hasPIDNamespace = namespaces.contains { $0.type == "pid" && $0.path == nil }
-    record.hasHooks = spec.hooks?.points.contains { !$0.hooks.isEmpty } ?? false
-    record.annotations = (spec.annotations ?? [:]).sorted { $0.key < $1.key }.map {
-      (key: $0.key, value: $0.value)
-    }
+    var record = BundleRecord(id, of: bundle)
     let path = spec.linux?.cgroupsPath ?? ""
     if let unit {
       // Where it will be, unless systemd says another place.
@@ -211,14 +197,6 @@ public struct BundleCreation: ~Copyable {
     }
   }
 
-  private var resources: Resources {
-    var resources = bundle.spec.linux?.resources ?? Resources()
-    if let rules = resources.devices, !rules.isEmpty {
-      resources.devices = rules + DeviceRule.containerNodes
-    }
-    return resources
-  }
-
   private mutating func enter(_ unit: SystemdUnit, _ pid: Int32) throws(Failure) -> Cgroup {
     guard let hierarchy else {
       throw Failure(
@@ -227,7 +205,7 @@ public struct BundleCreation: ~Copyable {
     }
     do throws(Failure) {
       let group = try SystemdScope.start(
-        unit, id: record.id, pid: pid, resources: resources, annotations: record.annotations,
+        unit, id: record.id, pid: pid, resources: bundle.resources, annotations: record.annotations,
         in: hierarchy)
       record.cgroup = group.path
       return group
@@ -241,7 +219,7 @@ public struct BundleCreation: ~Copyable {
 
   private func makeCgroup() throws(Failure) -> Cgroup? {
     guard unit == nil, let hierarchy, !record.cgroup.isEmpty else { return nil }
-    let resources = resources
+    let resources = bundle.resources
     do throws(Failure) {
       return try Cgroup.create(
         path: record.cgroup, resources: resources, in: hierarchy, everywhere: true)

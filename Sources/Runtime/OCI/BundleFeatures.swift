@@ -22,7 +22,7 @@ public enum BundleFeatures {
             key: "io.github.seccomp.libseccomp.version",
             value: .string(SeccompCompiler.libraryVersion)
           ),
-          (key: "org.opencontainers.runc.checkpoint.enabled", value: .string("false")),
+          (key: "org.opencontainers.runc.checkpoint.enabled", value: .string("true")),
         ])
       ),
       // With --systemd-cgroup they are properties of the scope.

@@ -66,6 +66,7 @@ public struct BundleInit: ~Copyable {
       plan.createContainer, point: "createContainer", state: seenInside(plan.creating))
     if let terminal = executor.takeTerminal() { try useTerminal(terminal) }
     try enterRoot()
+    try reopenNull()
     if !plan.start.hostname.isEmpty { try ThisProcess.setHostName(plan.start.hostname) }
     if !plan.start.domainname.isEmpty { try ThisProcess.setDomainName(plan.start.domainname) }
     if let procfs = procfs.take() {
@@ -181,10 +182,24 @@ public struct BundleInit: ~Copyable {
       }
       try useTerminal(try Terminal.openPair(devpts: devpts))
     }
+    try reopenNull()
     if let procfs = procfs.take() { try process.extras.label(through: procfs) }
     let environment = try becomeCommand()
     try tellReady()
     try search(environment).execute()
+  }
+
+  // Where the runtime was given the host's null device, the container's own takes its place: a process that
+  // holds a file of no mount of its own cannot be checkpointed.
+  private func reopenNull() throws(Failure) {
+    for number in 0...2 as ClosedRange<Int32> {
+      guard let held = try? Descriptor.duplicate(of: number),
+        let status = try? held.fileStatus(), status.isNull,
+        let own = try? FileStatus("/dev/null"), own.isNull, own.device != status.device,
+        let null = try? Descriptor.open("/dev/null", .readWrite)
+      else { continue }
+      try ThisProcess.place(null.raw, at: number)
+    }
   }
 
   // MARK: - The command
@@ -281,4 +296,8 @@ public struct BundleInit: ~Copyable {
       throw Failure(.corrupt, "start container", reason: "unexpected message")
     }
   }
+}
+
+extension FileStatus {
+  fileprivate var isNull: Bool { kind == .characterDevice && major == 1 && minor == 3 }
 }

@@ -117,7 +117,37 @@ public struct BundleRecord: Sendable, Equatable {
   }
 }
 
+extension Bundle {
+  /// The limits that its group gets.
+  var resources: Resources {
+    var resources = spec.linux?.resources ?? Resources()
+    if let rules = resources.devices, !rules.isEmpty {
+      resources.devices = rules + DeviceRule.containerNodes
+    }
+    return resources
+  }
+}
+
 extension BundleRecord {
+  /// The record of a container that is being made of a bundle; its group is yet to be chosen.
+  init(_ id: String, of bundle: Bundle) {
+    let spec = bundle.spec
+    let namespaces = spec.linux?.namespaces ?? []
+    self.id = id
+    version = spec.ociVersion
+    self.bundle = bundle.path
+    rootfs = bundle.rootfs
+    created = .now
+    owner = ThisProcess.effectiveUser
+    hasTerminal = spec.process?.terminal ?? false
+    hasUserNamespace = namespaces.contains { $0.type == "user" }
+    hasPIDNamespace = namespaces.contains { $0.type == "pid" && $0.path == nil }
+    hasHooks = spec.hooks?.points.contains { !$0.hooks.isEmpty } ?? false
+    annotations = (spec.annotations ?? [:]).sorted { $0.key < $1.key }.map {
+      (key: $0.key, value: $0.value)
+    }
+  }
+
   /// The specification's state document.
   ///
   /// - Parameter pid: as the reader's pid namespace numbers it; left out when the container has stopped.
