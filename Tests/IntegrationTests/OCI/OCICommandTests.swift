@@ -48,7 +48,7 @@ struct OCICommandTests {
     (["--log-format", "xml", "list"], "a format is text or json"),
     (["--rootless", "maybe", "list"], "it is auto, true or false"),
     (["--nonsense", "list"], "no such option"), (["nonsense"], "there is no such command"),
-    (["checkpoint", "x"], "cannot checkpoint"), (["state"], "a container's id is missing"),
+    (["checkpoint", "x"], "container does not exist"), (["state"], "a container's id is missing"),
     (["state", "a", "b"], "\"b\" is one too many"), (["create", "../x"], "invalid container ID"),
     (["delete", "--force", ".."], "invalid container ID"),
     (["create", "--preserve-fds", "many", "x"], "it is no number"),
