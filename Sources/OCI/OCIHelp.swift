@@ -33,7 +33,7 @@ enum OCIHelp {
       delete    remove a container: --force
       pause, resume
       update    change limits: --resources FILE, or an option for each limit
-      events    print figures: --stats, --interval SECONDS
+      events    print figures: --stats, --interval TIME
       checkpoint  write a container into a directory, by criu, and end it
         --image-path DIR, --work-path DIR, --parent-path DIR, --leave-running, --pre-dump,
         --tcp-established, --tcp-skip-in-flight, --ext-unix-sk, --shell-job, --file-locks, --link-remap,

@@ -102,7 +102,10 @@ public struct OCIMain {
 /// `--version`, in the lines that engines parse.
 enum OCIVersion {
   static func run() -> Int32 {
-    Console.print("minidock-oci version \(Version.number)\nspec: \(BundleFeatures.newestVersion)")
+    // Docker shows the runtime by its commit: the release's tag names it.
+    Console.print(
+      "minidock-oci version \(Version.number)\ncommit: v\(Version.number)\n"
+        + "spec: \(BundleFeatures.newestVersion)")
     return 0
   }
 }

@@ -133,6 +133,9 @@ public struct ResourceLimit: Sendable, Equatable {
     self.hard = hard
   }
 
+  /// "RLIMIT_NOFILE".
+  var name: String { "RLIMIT_" + ResourceLimit.names[Int(resource)] }
+
   /// Names without RLIMIT_ in the kernel's order of numbers (x86-64 and arm64).
   public static let names = [
     "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS",

@@ -37,6 +37,12 @@ public enum CapabilitySets {
     return CapabilitySet(rawValue: mask)
   }
 
+  /// Whether a name is that of a capability of the running kernel.
+  static func isKnown(_ name: String) -> Bool {
+    guard let capability = try? Capability(name) else { return false }
+    return Int(capability.rawValue) < count
+  }
+
   // How many capabilities the running kernel has, which may be more than have a name here.
   private static var count: Int { min(Int(cap_max_bits()), 64) }
 

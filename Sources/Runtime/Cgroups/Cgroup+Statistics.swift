@@ -35,7 +35,7 @@ extension Cgroup {
   }
 
   // Where a controller's files of this group are, if it has any.
-  private func place(
+  func place(
     _ controller: CgroupController
   ) -> (directory: ControlDirectory, version: CgroupVersion)? {
     guard let version = hierarchy.version(of: controller),

@@ -153,11 +153,6 @@ extension BundleCheck {
     if let adjust = process.oomScoreAdj, !(-1000...1000).contains(adjust) {
       throw Failure.field(field + ".oomScoreAdj", "\(adjust) is not between -1000 and 1000")
     }
-    do throws(Failure) {
-      _ = try CapabilityMasks(process.capabilities ?? Spec.Capabilities())
-    } catch {
-      throw error.during("use", field + ".capabilities")
-    }
     _ = try ProcessExtras(process, field)
   }
 

@@ -24,7 +24,8 @@ public struct BundleCreation: ~Copyable {
     _ id: String, _ options: BundleOptions, in store: BundleStore
   ) throws(Failure) -> CreatedContainer {
     try BundleStore.validate(id: id)
-    let bundle = try Bundle(path: options.bundle)
+    var bundle = try Bundle(path: options.bundle)
+    bundle.spec.process?.capabilities?.leaveOutUnknown(options.warn)
     try check(options, bundle.spec.process?.terminal ?? false)
     let unit: SystemdUnit? =
       options.usesSystemd
@@ -114,7 +115,7 @@ public struct BundleCreation: ~Copyable {
     plan.isInUserNamespace = namespaces.hasUser
     plan.avoidsPivot = options.avoidsPivot
     if !namespaces.hasUser { plan.start.process.limitCapabilities(options.warn) }
-    plan.start.process.limitAmbient(options.warn)
+    plan.start.process.limitToGrantable(options.warn)
     try prepare(&plan.start.process)
   }
 
@@ -142,18 +143,19 @@ public struct BundleCreation: ~Copyable {
     try HookRun.run(hooks?.createRuntime ?? [], point: "createRuntime", state: plan.creating)
     try launch.go()
     try waitUntilReady(launch)
+    if let program = try? FileStatus("/proc/\(pid)/exe") {
+      record.waiting = (program.device, program.inode)
+    }
+    record.isReady = true
+    try store.write(record)
+    // Engines read it as soon as it is there, and ask for the state then.
+    if let path = options.pidFile {
+      try Files.replace(path, with: Array(String(pid).utf8), mode: 0o644)
+    }
     if let path = options.pidfdSocket {
       try StreamSocket.send(
         Array("standard".utf8), descriptor: launch.child.handle.raw, to: path)
     }
-    if let path = options.pidFile {
-      // Engines read it as soon as it is there.
-      try Files.replace(path, with: Array(String(pid).utf8), mode: 0o644)
-    }
-    if let program = try? FileStatus("/proc/\(pid)/exe") {
-      record.waiting = (program.device, program.inode)
-    }
-    try store.write(record)
     try launch.go()
   }
 
@@ -227,7 +229,7 @@ public struct BundleCreation: ~Copyable {
       // Without root there is often no group to be had; nothing that needs one is asked for.
       return nil
     } catch {
-      throw error.during("use", "linux.resources")
+      throw error.during("use", resources.field(of: error))
     }
   }
 
@@ -250,6 +252,8 @@ public struct BundleCreation: ~Copyable {
 
   /// Removes all that was made, after a failure.
   private func undo() {
+    // After a `delete --force` there may be another container of this id.
+    if let other = try? store.record(record.id), other.created != record.created { return }
     // The process has been killed by now, so that systemd has nothing to wait for.
     if !record.unit.isEmpty { try? SystemdScope.stop(record.unit) }
     if let hierarchy, !record.cgroup.isEmpty {

@@ -75,6 +75,8 @@ public struct BundleExec: Sendable {
     let spec = try specification(id)
     try BundleCheck(spec: spec, bundle: record.bundle).checkProcess(process, "process")
     try check(process, options)
+    var process = process
+    process.capabilities?.leaveOutUnknown(options.warn)
     let cgroup = try group(of: record, options)
     var (namespaces, joins) = try open(spec, of: first)
     defer {
@@ -89,7 +91,7 @@ public struct BundleExec: Sendable {
       bundle: process, linux: spec.linux ?? Spec.Linux(), try filter(spec, process))
     plan.start.process.makesWorkingDirectory = false
     if !namespaces.hasUser { plan.start.process.limitCapabilities(options.warn) }
-    plan.start.process.limitAmbient(options.warn)
+    plan.start.process.limitToGrantable(options.warn)
     try PreservedDescriptors.prepare(options.preserved, &plan.start.process)
     // Only children are to be born there; without a user namespace this process can do so itself.
     if !namespaces.hasUser, let entry = namespaces.joined.first(where: { $0.kind == .pid }) {

@@ -12,19 +12,26 @@ public struct BundleLifecycle: Sendable {
   /// - Throws: ``Failure/Code/inUse`` when it is not created; why the command cannot be executed; the failure
   ///   of a startContainer or poststart hook, after which the container is stopped.
   public func start(_ id: String) throws(Failure) {
-    let record = try store.record(id)
-    let lock = try store.lock(id)
-    defer { _ = lock.raw }
-    let status = store.status(of: record)
-    guard status == .created else {
-      throw Failure(
-        .inUse, "start container", id,
-        reason: "cannot start a container that has \(status.rawValue)")
+    var record = try store.record(id)
+    var status = store.status(of: record)
+    // Whoever creates holds the lock: a hook that says `start` would wait for its own end.
+    if status != .creating {
+      let lock = try store.lock(id)
+      defer { _ = lock.raw }
+      record = try store.record(id)
+      status = store.status(of: record)
+      if status == .created { return try start(record) }
     }
+    throw Failure(
+      .inUse, "start container", id, reason: "cannot start a container that is \(status.rawValue)")
+  }
+
+  private func start(_ record: BundleRecord) throws(Failure) {
     try release(record)
     guard record.hasHooks else { return }
     let spec = try Bundle.parse(
-      try Files.read(store.config(id), limit: Bundle.documentLimit) ?? [], name: "config.json")
+      try Files.read(store.config(record.id), limit: Bundle.documentLimit) ?? [],
+      name: "config.json")
     do throws(Failure) {
       try HookRun.run(
         spec.hooks?.poststart ?? [], point: "poststart",
@@ -56,7 +63,7 @@ public struct BundleLifecycle: Sendable {
   /// - Throws: ``Failure/Code/notFound`` when the container does not run.
   public func kill(_ id: String, signal: Int32, all: Bool) throws(Failure) {
     let record = try store.record(id)
-    guard let process = record.process else {
+    guard record.isReady, let process = record.process else {
       throw Failure(.inUse, "kill container", id, reason: "container not running")
     }
     if all, !record.cgroup.isEmpty {
@@ -230,12 +237,21 @@ public struct BundleLifecycle: Sendable {
     return record.process.map { [$0.pid] } ?? []
   }
 
-  /// What the container's group used so far and uses now.
-  public func statistics(_ id: String) throws(Failure) -> CgroupStatistics {
+  /// What the container's group used so far and uses now: the document of `events`.
+  public func statistics(_ id: String) throws(Failure) -> JSONValue {
     let record = try store.record(id)
     guard store.status(of: record) != .stopped, let group = group(of: record) else {
       throw Failure(.inUse, "read statistics of", id, reason: "container not running")
     }
-    return group.statistics()
+    return BundleEvents.statistics(id, group)
+  }
+
+  /// Whether the container has a process, and how often the kernel killed one for want of memory, which the
+  /// group tells until it is removed.
+  public func life(_ id: String) -> (isAlive: Bool, oomKills: Int) {
+    guard let record = try? store.record(id) else { return (false, 0) }
+    // In this order, or the kill that ends the container would not be seen.
+    let isAlive = store.status(of: record) != .stopped
+    return (isAlive, group(of: record)?.oomKills() ?? 0)
   }
 }

@@ -55,28 +55,6 @@ extension ProcessPlan {
       extras.personality = personality.domain == "LINUX32" ? 8 : 0
     }
   }
-
-  /// Leaves out the capabilities that the runtime cannot give, and says so: the specification wants a
-  /// warning and no failure, so that `--privileged` works on a host which has itself not all of them.
-  ///
-  /// Not for a process in a user namespace, where it has them all.
-  mutating func limitCapabilities(_ warn: (String) -> Void) {
-    let lacking = capabilities.limitToPermitted()
-    if lacking.isEmpty { return }
-    warn(
-      "process.capabilities: not granted, the runtime has not got: "
-        + lacking.joined(separator: " "))
-  }
-
-  /// Leaves out ambient capabilities that the kernel refuses, for want of permitted and inheritable ones, and
-  /// says so: the bundles that `runc spec` and `crun spec` make ask for some.
-  mutating func limitAmbient(_ warn: (String) -> Void) {
-    let granted = capabilities.ambient & capabilities.permitted & capabilities.inheritable
-    guard granted != capabilities.ambient else { return }
-    let names = CapabilitySets.names(of: capabilities.ambient & ~granted).joined(separator: " ")
-    capabilities.ambient = granted
-    warn("process.capabilities.ambient: without \(names), not inheritable as well")
-  }
 }
 
 extension Spec {

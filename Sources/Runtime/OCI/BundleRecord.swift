@@ -27,6 +27,8 @@ public struct BundleRecord: Sendable, Equatable {
   public var rootfs = ""
   /// The first process; nil until it is born.
   public var process: ProcessIdentity?
+  /// Whether everything but the command is made: until then the container is being created.
+  public var isReady = false
   /// File system and inode of the program that waits for `start`, to tell whether it still does.
   public var waiting: (device: UInt64, inode: UInt64)?
   /// When it was created.
@@ -69,6 +71,7 @@ public struct BundleRecord: Sendable, Equatable {
       text.add("device", waiting.device)
       text.add("inode", waiting.inode)
     }
+    text.add("ready", isReady ? 1 : 0)
     text.add("created", created.nanoseconds)
     text.add("cgroup", cgroup)
     if !unit.isEmpty { text.add("unit", unit) }
@@ -103,6 +106,7 @@ public struct BundleRecord: Sendable, Equatable {
     {
       waiting = (device, inode)
     }
+    isReady = text["ready"] == "1"
     created = Timestamp(nanoseconds: text.number("created") ?? 0)
     cgroup = text["cgroup"] ?? ""
     unit = text["unit"] ?? ""

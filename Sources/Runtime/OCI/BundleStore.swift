@@ -107,6 +107,7 @@ public struct BundleStore: Sendable {
   public func status(of record: BundleRecord) -> BundleStatus {
     guard let process = record.process else { return .creating }
     guard process.isAlive else { return .stopped }
+    guard record.isReady else { return .creating }
     if isFrozen(record) { return .paused }
     return isWaiting(record) ? .created : .running
   }

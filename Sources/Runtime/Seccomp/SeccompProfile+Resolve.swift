@@ -150,7 +150,8 @@ extension SeccompProfile {
   }
 
   private static func action(_ text: String, _ number: UInt32?) throws(Failure) -> UInt32 {
-    if let number, number > 4095 {
+    // A tracer gets 16 bits.
+    if let number, number > (text == "SCMP_ACT_TRACE" ? 65535 : 4095) {
       throw invalid(text, "\(number) is no error number")
     }
     let operationNotPermitted: UInt32 = 1

@@ -23,6 +23,69 @@ struct OCIProcessTests {
     }
   }
 
+  @Test func `what the kernel refuses is named by its field`() throws {
+    try fixture.expectRefused("use process.rlimits[1]: set limit RLIMIT_NOFILE: ") {
+      try $0.set(
+        "process.rlimits",
+        #"""
+        [{"type":"RLIMIT_CORE","hard":0,"soft":0},
+        {"type":"RLIMIT_NOFILE","hard":99999999999,"soft":10}]
+        """#)
+    }
+    for (value, place) in [
+      (#"[{"type":"RLIMIT_CORE","hard":1,"soft":2}]"#, "rlimits[0]"),
+      (#"[{"type":"RLIMIT_FLY","hard":2,"soft":2}]"#, "rlimits[0].type"),
+      (
+        #"[{"type":"RLIMIT_CORE","hard":1,"soft":1},{"type":"RLIMIT_CORE","hard":1,"soft":1}]"#,
+        "rlimits[1].type"
+      ),
+    ] {
+      try fixture.expectRefused("use process." + place) { try $0.set("process.rlimits", value) }
+    }
+    try fixture.expectRefused("use process.cwd: /bin/sh: not a directory") {
+      try $0.set("process.cwd", #""/bin/sh""#)
+    }
+  }
+
+  @Test func `every limit reaches the process`() throws {
+    // Below what hosts give a runtime that may not raise hard limits.
+    let large = 100_000_000
+    let limits = [
+      ("CPU", large, "Max cpu time"), ("FSIZE", large, "Max file size"),
+      ("DATA", large, "Max data size"), ("STACK", large, "Max stack size"),
+      ("CORE", large, "Max core file size"), ("RSS", large, "Max resident set"),
+      ("NPROC", 1000, "Max processes"), ("NOFILE", 1000, "Max open files"),
+      ("MEMLOCK", 60000, "Max locked memory"), ("AS", large, "Max address space"),
+      ("LOCKS", large, "Max file locks"), ("SIGPENDING", 1000, "Max pending signals"),
+      ("MSGQUEUE", 8000, "Max msgqueue size"), ("NICE", 0, "Max nice priority"),
+      ("RTPRIO", 0, "Max realtime priority"), ("RTTIME", large, "Max realtime timeout"),
+    ]
+    let result = try fixture.run("cat /proc/self/limits") {
+      for (name, hard, _) in limits {
+        try $0.append(
+          "process.rlimits",
+          #"{"type":"RLIMIT_\#(name)","hard":\#(hard),"soft":\#(max(0, hard - 1))}"#)
+      }
+    }
+    for (name, hard, title) in limits {
+      let line = result.output.split(separator: "\n").first { $0.hasPrefix(title + " ") } ?? ""
+      let words = line.split(separator: " ").compactMap { Int($0) }
+      #expect(words == [max(0, hard - 1), hard], "\(name): \(result)")
+    }
+  }
+
+  @Test func `umask and groups`() throws {
+    let script = "umask; touch /tmp/file; stat -c %a /tmp/file; id -G"
+    try fixture.expect(script, prints: "0027\n640\n3 5 7\n") {
+      try $0.append("mounts", #"{"destination":"/tmp","type":"tmpfs","source":"t"}"#)
+      try $0.set("process.user", #"{"uid":2,"gid":3,"additionalGids":[5,7],"umask":23}"#)
+    }
+    try fixture.expect("umask", prints: "0022\n")
+    try fixture.expectRefused("use process.user.umask") {
+      try $0.set("process.user.umask", "512")
+    }
+  }
+
   @Test func `scheduler, priority of input and output, and processors`() throws {
     // Fields 19 and 41 of stat(5): niceness and policy (SCHED_BATCH is 3).
     try fixture.expect("cut -d' ' -f 19,41 /proc/1/stat; ionice -p 1", prints: "5 3\nidle\n") {

@@ -79,4 +79,66 @@ struct OCIRootlessTests {
     let result = try run(["run", "--bundle", path, fixture.id("template")])
     #expect(result.output == "0\nminidock\n", "\(result)")
   }
+
+  /// Runs as the user, whom private /etc/subuid and /etc/subgid give the thousand ids from 200000 on.
+  private func runWithRanges(_ words: [String]) throws -> CommandResult {
+    let ranges = try fixture.base.write("ranges", "nobody:200000:1000\n")
+    return try fixture.oci(
+      words,
+      program: [
+        "unshare", "--mount", "sh", "-c",
+        "mount --bind \"$1\" /etc/subuid && mount --bind \"$1\" /etc/subgid && shift && exec \"$@\"",
+        "sh", ranges, "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+        "--inh-caps=-all", program, "oci",
+      ])
+  }
+
+  private func map(_ config: inout OCIConfig, count: Int) throws {
+    let ranges = """
+      [{"containerID":0,"hostID":65534,"size":1},{"containerID":1,"hostID":200000,"size":\(count)}]
+      """
+    try config.append("linux.namespaces", #"{"type":"user"}"#)
+    try config.set("linux.uidMappings", ranges)
+    try config.set("linux.gidMappings", ranges)
+    try config.set("process.user", #"{"uid":5,"gid":6,"additionalGids":[7]}"#)
+    try config.append(
+      "mounts", #"{"destination":"/data","type":"tmpfs","source":"t","options":["mode=777"]}"#)
+  }
+
+  private static let hasHelpers = hasProgram("newuidmap") && Files.exists("/etc/subuid")
+
+  @Test(.enabled(if: OCIRootlessTests.hasHelpers, "needs newuidmap and /etc/subuid"))
+  func `ranges of ids that the host gives a user are mapped`() throws {
+    let script = "id -u; id -g; id -G; touch /data/f; stat -c %u:%g /data/f; cat /proc/self/uid_map"
+    let path = try fixture.bundle("ranges", ["sh", "-c", script]) { try map(&$0, count: 1000) }
+    let result = try runWithRanges(["run", "--bundle", path, fixture.id("ranges")])
+    let lines = result.output.split(separator: "\n").map {
+      $0.split(separator: " ").joined(separator: " ")
+    }
+    #expect(lines == ["5", "6", "6 7", "5:6", "0 65534 1", "1 200000 1000"], "\(result)")
+    let sleeping = try fixture.bundle("life2", ["sleep", "1000"]) { try map(&$0, count: 1000) }
+    let id = fixture.id("life2")
+    #expect(try runWithRanges(["create", "--bundle", sleeping, id]).status == 0)
+    #expect(try runWithRanges(["start", id]).status == 0)
+    // Outside it is somebody of the user's range.
+    let pid = try #require(Int32(try json(runWithRanges(["state", id]))["pid"]?.compact ?? ""))
+    #expect(try FileStatus("/proc/\(pid)").owner == 200_004)
+    let inside = try runWithRanges(["exec", "--user", "9:8", id, "id"])
+    #expect(inside.output.hasPrefix("uid=9") && inside.output.contains("gid=8"), "\(inside)")
+    #expect(try runWithRanges(["delete", "--force", id]).status == 0)
+    #expect(fixture.leftovers(id) == [])
+  }
+
+  private func json(_ result: CommandResult) throws -> JSONValue {
+    try JSONValue(parsing: Array(result.output.utf8))
+  }
+
+  @Test(.enabled(if: OCIRootlessTests.hasHelpers, "needs newuidmap and /etc/subuid"))
+  func `ids that the host gives nobody are refused`() throws {
+    let path = try fixture.bundle("beyond", ["true"]) { try map(&$0, count: 1001) }
+    let id = fixture.id("beyond")
+    let result = try runWithRanges(["create", "--bundle", path, id])
+    fixture.expectFailure(result, "use linux.uidMappings: newuidmap refuses these ranges")
+    #expect(fixture.leftovers(id) == [])
+  }
 }
