@@ -22,8 +22,14 @@ public struct BundleLifecycle: Sendable {
       status = store.status(of: record)
       if status == .created { return try start(record) }
     }
-    throw Failure(
-      .inUse, "start container", id, reason: "cannot start a container that is \(status.rawValue)")
+    // runc's words.
+    let reason =
+      switch status {
+      case .running: "cannot start an already running container"
+      case .stopped: "cannot start a container that has stopped"
+      default: "cannot start a container that is \(status.rawValue)"
+      }
+    throw Failure(.inUse, "start container", id, reason: reason)
   }
 
   private func start(_ record: BundleRecord) throws(Failure) {

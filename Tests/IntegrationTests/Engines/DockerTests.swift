@@ -13,7 +13,7 @@ extension UnderEngines {
       #expect(try host.succeed("info", "-f", "{{.DefaultRuntime}}") == "minidock")
       // dockerd takes the runtime's version from its line "commit:".
       let commit = try host.succeed("info", "-f", "{{.RuncCommit.ID}}")
-      let told = try TestSupport.run([MinidockFixture.binary, "oci", "--version"]).output
+      let told = try TestSupport.run([MinidockFixture.runtime, "--version"]).output
       #expect(commit.hasPrefix("v") && told.contains("\ncommit: \(commit)\n"), "\(commit) \(told)")
       let named = try host.docker(
         "run", "--rm", "-i", "--runtime", "minidock", "busybox", "sh", "-c",

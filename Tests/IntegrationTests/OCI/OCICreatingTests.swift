@@ -25,7 +25,7 @@ struct OCICreatingTests {
     // The container's streams are nobody's to wait for.
     let process = try BackgroundProcess(
       [
-        "sh", "-c", "exec \"$@\" < /dev/null > /dev/null", "sh", MinidockFixture.binary, "oci",
+        "sh", "-c", "exec \"$@\" < /dev/null > /dev/null", "sh", MinidockFixture.runtime,
         "--root", fixture.root,
       ] + words)
     try #require(try fixture.wait { Files.exists(reached) })
@@ -74,7 +74,7 @@ struct OCICreatingTests {
 
   @Test func `a hook may ask for the state, and a start of its own is an error`() throws {
     let log = fixture.base.file("log")
-    let oci = "\(MinidockFixture.binary) oci --root \(fixture.root)"
+    let oci = "\(MinidockFixture.runtime) --root \(fixture.root)"
     let id = fixture.id("asking")
     let script = "(\(oci) state \(id); \(oci) start \(id)) >> \(log) 2>&1; true"
     try fixture.create("asking") {

@@ -27,7 +27,7 @@ struct OCILifecycleTests {
     try fixture.oci("start", id)
     #expect(try fixture.wait(id, for: "running"))
     #expect(try fixture.pid(id) == pid)
-    fixture.expectFailure(try fixture.oci("start", id), "cannot start a container that has running")
+    fixture.expectFailure(try fixture.oci("start", id), "cannot start an already running container")
     fixture.expectFailure(try fixture.oci("delete", id), "that is not stopped: running")
     fixture.expectFailure(
       try fixture.oci("create", "--bundle", fixture.base.file("bundle-one"), id),

@@ -144,7 +144,7 @@ struct OCINamespaceTests {
       #expect(result.errors.contains("Read-only"), "\(result)")
     }
     guard !isV2 else { return }
-    try fixture.expectRefused("linux.resources: set unified memory.high") {
+    try fixture.expectRefused("linux.resources.unified: set unified memory.high") {
       try $0.set("linux.resources", #"{"unified":{"memory.high":"1000000"}}"#)
     }
   }

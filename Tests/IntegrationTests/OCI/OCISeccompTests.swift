@@ -147,7 +147,7 @@ struct OCISeccompTests {
     let trace = fixture.base.file("trace")
     let result = try fixture.oci(
       ["run", "--bundle", path, fixture.id("flags")],
-      program: ["strace", "-f", "-e", "trace=seccomp", "-o", trace, MinidockFixture.binary, "oci"])
+      program: ["strace", "-f", "-e", "trace=seccomp", "-o", trace, MinidockFixture.runtime])
     #expect(result.status == 0, "\(result)")
     let flags = "SECCOMP_FILTER_FLAG_LOG|SECCOMP_FILTER_FLAG_SPEC_ALLOW, {"
     #expect(Files.text(trace)?.contains(flags) == true, "\(Files.text(trace) ?? "")")

@@ -40,7 +40,7 @@ extension SecurityOCIRows {
     let result = try fixture.base.shell(
       """
       for round in $(seq "$4"); do
-        oci() { "$MINIDOCK" oci --root "$1" "${@:2}"; }
+        oci() { "$MINIDOCK-oci" --root "$1" "${@:2}"; }
         id="$5-$round"
         if oci "$1" create --bundle "$2" --console-socket "$3" "$id" </dev/null >/dev/null 2>&1 &&
             oci "$1" start "$id" 2>/dev/null; then
