@@ -80,7 +80,7 @@ struct OCIFiguresTests {
     let id = try fixture.running("stats", ["sh", "-c", script])
     #expect(
       try fixture.wait {
-        try fixture.oci("ps", id).output.hasSuffix("sleep 1000\n")
+        columns(try fixture.oci("ps", id).output).last?.dropFirst(3) == ["sleep", "1000"]
       })
     let stats = try json("events", "--stats", id)
     #expect(stats["type"]?.plainText == "stats" && stats["id"]?.plainText == id)
