@@ -47,6 +47,7 @@ extension BundleCheckpoint {
         throw Failure(.system, "restore container", id, reason: "its first process has ended")
       }
       record.process = identity
+      record.isReady = true
       try store.write(record)
       if let file = place.pidFile {
         try Files.replace(file, with: Array(String(pid).utf8), mode: 0o644)
