@@ -136,7 +136,7 @@ public struct InternetSocket: ~Copyable, Sendable {
     try check("reserve port", "\(text):\(port)") {
       address.withPointer { Glibc.bind(number, $0, $1) }
     }
-    if listens { try check("reserve port", "\(text):\(port)") { listen(number, 1) } }
+    if listens { try check("reserve port", "\(text):\(port)") { listen(number, 128) } }
     return InternetSocket(adopting: descriptor)
   }
 
@@ -144,25 +144,10 @@ public struct InternetSocket: ~Copyable, Sendable {
   public consuming func release() -> Int32 { descriptor.release() }
 
   /// The port that the socket is bound to; 0 when it is not.
-  public var port: UInt16 {
-    var storage = sockaddr_in6()
-    var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
-    let result = withUnsafeMutablePointer(to: &storage) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        getsockname(descriptor.raw, $0, &length)
-      }
-    }
-    // The port stands at the same place in both families.
-    return result == 0 ? UInt16(bigEndian: storage.sin6_port) : 0
-  }
+  public var port: UInt16 { InternetSocket.port(of: descriptor.raw) }
 
   /// The next connection made to a listening socket; nil when there is none.
-  public func accept() -> InternetSocket? {
-    let number = clx_accept(descriptor.raw)
-    guard number >= 0 else { return nil }
-    _ = fcntl(number, F_SETFL, O_NONBLOCK)
-    return InternetSocket(adopting: Descriptor(owning: number))
-  }
+  public func accept() -> InternetSocket? { InternetSocket.accept(from: descriptor.raw) }
 
   /// The next datagram and its sender; nil when there is none. A longer one is cut at `limit` bytes.
   public func receive(limit: Int) -> (bytes: [UInt8], sender: SocketAddress)? {
@@ -199,8 +184,10 @@ public struct InternetSocket: ~Copyable, Sendable {
     case wrote(Int)
     /// Nothing now: wait with ``Watch``.
     case notNow
-    /// The other side has ended, or the connection failed.
+    /// The other side has ended.
     case ended
+    /// The connection is broken.
+    case failed
   }
 
   /// Reads at most `limit` bytes of a connection, or a datagram of a connected socket.
@@ -212,7 +199,7 @@ public struct InternetSocket: ~Copyable, Sendable {
     }
     if count > 0 { return .bytes(bytes) }
     if count < 0 && (Glibc.errno == EAGAIN || Glibc.errno == EINTR) { return .notNow }
-    return .ended
+    return count == 0 ? .ended : .failed
   }
 
   /// Writes as many bytes as a connection takes, or one datagram.
@@ -222,6 +209,6 @@ public struct InternetSocket: ~Copyable, Sendable {
     }
     if count >= 0 { return .wrote(count) }
     if Glibc.errno == EAGAIN || Glibc.errno == EINTR { return .notNow }
-    return .ended
+    return .failed
   }
 }

@@ -75,7 +75,7 @@ struct ContainerRunner: ~Copyable {
     trace.mark("record")
     let reserved = try reserveAddresses()
     let published = ContainerNetworks.published(reserved)
-    try reservePorts(hasIPv6: published?.address6 != nil)
+    try reservePorts(leadingTo: published)
     trace.mark("address")
     try ContainerFiles(installation, bundle: bundle, options: options, hostname: record.hostname)
       .write(reserved.map(\.endpoint))

@@ -79,8 +79,7 @@ enum MonitorHandover {
     let sockets = text.all("port-socket").compactMap { Int32($0) }.filter { $0 > 2 }
     if !sockets.isEmpty {
       for number in sockets { ThisProcess.closeAtExec(number) }
-      loop.reservations = PortReservations(
-        ports: store.runFile(of: id)?.ports ?? [], sockets: sockets)
+      loop.hold(PortReservations(ports: store.runFile(of: id)?.ports ?? [], sockets: sockets))
     }
     if let datagrams = descriptor("name-datagrams"), let names = descriptor("name-listener") {
       loop.serveNames(on: NameServerSockets(datagrams: datagrams, listener: names))

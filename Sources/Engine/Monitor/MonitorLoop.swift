@@ -25,6 +25,8 @@ struct MonitorLoop: ~Copyable {
   var health: HealthMonitor
   /// The host's ports that lead to the container, held as long as it lives.
   var reservations: PortReservations?
+  /// Carries on what the host's own programs begin at [::1] and one of these ports.
+  var relay: LoopbackRelay?
   /// Answers the container's questions for names; nil where it has no network with names.
   var names: NameServer?
   /// How often the restart policy has started the container.
@@ -70,7 +72,7 @@ struct MonitorLoop: ~Copyable {
       listener: started.listener, signals: signals)
     self.started = since
     self.restarts = restarts
-    self.reservations = reservations
+    hold(reservations)
     if let sockets = started.container.names { serveNames(on: sockets) }
   }
 
@@ -108,6 +110,7 @@ struct MonitorLoop: ~Copyable {
       takeSignals()
       testHealth()
       names?.serve()
+      relay?.serve()
       reap()
       restartWhenDue()
       if isOver() {
@@ -126,6 +129,7 @@ struct MonitorLoop: ~Copyable {
     for connection in connections { watches.append(Watch(connection.socket.descriptor.raw)) }
     watches += health.interests
     if let names { watches += names.interests }
+    if let relay { watches += relay.interests }
     return watches
   }
 
@@ -157,6 +161,7 @@ struct MonitorLoop: ~Copyable {
     health.end()
     // Its sockets would keep the network namespace.
     names = nil
+    relay?.end()
     settle(exit)
   }
 
@@ -242,7 +247,7 @@ struct MonitorLoop: ~Copyable {
       runner.isRestart = true
       runner.reservations = reservations
       // Should the start fail, the ports are free for others.
-      reservations = nil
+      hold(nil)
       var plan = MonitorPlan()
       plan.isDetached = true
       plan.listener = listener.descriptor.raw
@@ -262,7 +267,7 @@ struct MonitorLoop: ~Copyable {
       signals: SignalReader(adopting: try signals.descriptor.duplicate()))
     next.started = self.started
     next.restarts = restarts
-    next.reservations = started.container.reservations
+    next.hold(started.container.reservations)
     next.quickRestarts = quickRestarts
     next.connections = connections
     if let sockets = started.container.names { next.serveNames(on: sockets) }

@@ -71,6 +71,14 @@ struct ContainerNetworks {
     return (bridged.first { !$0.network.isInternal } ?? bridged.first)?.lease
   }
 
+  /// The same of a container that runs.
+  func published(_ endpoints: [EndpointState]) -> EndpointState? {
+    let bridged = endpoints.filter {
+      (try? host.network(named: $0.network))??.driver == .bridge
+    }
+    return bridged.first { $0.gateway != nil } ?? bridged.first
+  }
+
   /// Enters the container's names on networks that users have made.
   func enterNames(_ reserved: [Reserved], of record: ContainerRecord) throws(Failure) {
     for item in reserved where item.attachment.network != "bridge" {

@@ -4,13 +4,23 @@ import Net
 extension ContainerRunner {
   /// Takes the host's ports that the user asks for, before anybody is told of the container. A container
   /// that its monitor starts again keeps those that it has.
-  mutating func reservePorts(hasIPv6: Bool) throws(Failure) {
+  ///
+  /// - Parameter lease: the addresses that they lead to; nil where no network is a bridge's.
+  mutating func reservePorts(leadingTo lease: Lease?) throws(Failure) {
     if reservations == nil {
       let requests = options.portRequests(exposed: record.exposed)
       guard !requests.isEmpty, options.network.publishesPorts else { return }
+      guard let lease else {
+        throw Failure(
+          .refused, "publish port", requests[0].key,
+          reason:
+            "no packet rules lead to a container on network \(options.network.name), which is no "
+            + "bridge's: it has an address of its own there",
+          remedy: "leave -p and -P out, or connect it to a bridge network as well")
+      }
       let store = store
       reservations = try PortReservations.reserve(
-        requests, defaultAddress: options.publishDefault, hasIPv6: hasIPv6
+        requests, defaultAddress: options.publishDefault, hasIPv6: lease.address6 != nil
       ) { store.name(ofMonitor: $0) }
     }
     run.ports = reservations?.ports ?? []

@@ -3,7 +3,8 @@ import Net
 
 /// Ports of the host that a container has: each is held by a listening socket of its monitor, so that no
 /// other program can take it, and whoever wants it is told so at once. No packet gets as far as such a
-/// socket, as the packet rules send it to the container first.
+/// socket, as the packet rules send it to the container first; but for what the host's own programs send
+/// to [::1], which `LoopbackRelay` carries on.
 final class PortReservations {
   /// The ports, in the order of the requests.
   private(set) var ports: [PublishedPort] = []
@@ -75,15 +76,22 @@ final class PortReservations {
   ) throws(Failure) {
     var port = port
     var taken: [Int32] = []
-    for address in addresses {
-      do throws(Failure) {
-        guard
-          let socket = try InternetSocket.reserving(
-            address: address.description, port: port, transport: Int32(request.transport.number))
-        else { continue }
-        if port == 0 { port = socket.port }
-        taken.append(socket.release())
-      } catch {
+    func take(_ address: PublishedPort.HostAddress) throws(Failure) {
+      guard
+        let socket = try InternetSocket.reserving(
+          address: address.description, port: port, transport: Int32(request.transport.number))
+      else { return }
+      if port == 0 { port = socket.port }
+      taken.append(socket.release())
+    }
+    for address in addresses + PortReservations.relayed(request, addresses) {
+      do throws(Failure) { try take(address) } catch {
+        // A host without IPv6 has no [::1].
+        if address == .v6(.loopback), !addresses.contains(address),
+          error.errno == ErrorNumber.addressNotAvailable
+        {
+          continue
+        }
         for socket in taken { ThisProcess.close(socket) }
         throw error
       }
@@ -100,6 +108,14 @@ final class PortReservations {
         address: $0, hostPort: port, containerPort: request.containerPort,
         transport: request.transport)
     }
+  }
+
+  /// Where a container without IPv6 is reached besides: `localhost` is [::1] first.
+  private static func relayed(
+    _ request: PortRequest, _ addresses: [PublishedPort.HostAddress]
+  ) -> [PublishedPort.HostAddress] {
+    let isEverywhere = request.address == nil && addresses == [.v4(IPv4Address(value: 0))]
+    return isEverywhere && request.transport == .tcp ? [.v6(.loopback)] : []
   }
 
   private static func conflict(

@@ -33,11 +33,14 @@ struct FirewallElements: Sendable {
   init(_ endpoint: FirewallEndpoint) {
     let port = NftElement.interface(endpoint.link) + NftElement.padded(endpoint.mac.bytes)
     ports = [NftElement(set: "addresses4", key: port + endpoint.address.octets)]
+    let bridge = NftElement.interface(endpoint.bridge)
+    host = [NftElement(set: "neighbours4", key: bridge + endpoint.address.octets)]
     if let address6 = endpoint.address6 {
       // Duplicate address detection and multicast group reports come from "::".
       for address in [address6, IPv6Address(linkLocalOf: endpoint.mac), .unspecified] {
         ports.append(NftElement(set: "addresses6", key: port + address.octets))
       }
+      host.append(NftElement(set: "neighbours6", key: bridge + address6.octets))
     }
     for published in endpoint.ports {
       let service = [published.transport.number, 0, 0, 0] + NftElement.port(published.hostPort)

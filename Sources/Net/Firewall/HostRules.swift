@@ -17,26 +17,32 @@ struct FixedTable: Sendable {
 /// The packet rules of one minidock root for what the host routes: a table of its own, so that nothing
 /// of the host's is touched and everything goes with one deletion.
 ///
-///     prerouting  raw     from lo: accept
+///     prerouting  raw     between two containers of a network: accept untracked
+///                         from lo: accept
 ///                         from or to 127.0.0.0/8 (not on lo): drop
 ///                         to our subnets, from no minidock bridge: drop
 ///     dstnat      nat     to an address of the host: look the port up, send it to its container
-///     output      nat     the same for the host's own connections
+///     output      nat     the same for the host's own connections, but for those to [::1]
 ///     forward     filter  from and to the same bridge: accept
 ///                         from or to internal networks: drop
-///                         to our bridges: accept answers and published ports, drop the rest
-///                         from our bridges: drop foreign source addresses, and what is new to another
+///     inward              to our bridges: accept answers and published ports, drop the rest
+///     outward             from our bridges: drop foreign source addresses, and what is new to another
 ///                         engine's bridges but for its published ports; accept the rest
 ///                         from or to another engine's bridges: accept
 ///                         neither from nor to any minidock bridge: drop, if `closed`
 ///     postrouting srcnat  from our subnets, to no minidock bridge: masquerade
-///                         to a published port of the own network, or from loopback: masquerade
+///                         to a published port of the own network, or from 127.0.0.0/8: masquerade
 ///
 /// Raw prerouting comes before connection tracking: a packet with a container's address as
 /// destination can there only come from somebody who routes straight to it (CVE-2025-54388);
 /// answers to masqueraded connections and packets to published ports still bear the host's address
 /// at that point. For the same reason a port that is published on 127.0.0.1 is out of reach from
 /// outside: nothing with such an address gets past this chain.
+///
+/// What containers of one network send one another is nobody's to translate or to answer for: it is left
+/// out of connection tracking, which costs more than all rules. (Where br_netfilter is loaded, frames of a
+/// bridge pass these chains.) A packet to the gateway is none of these, as it may be an answer to a
+/// published port's masqueraded client.
 ///
 /// A container that connects to a published port of its own network by the host's address is given
 /// the gateway's address as source, or the answer would go straight to it, from an address that it
@@ -72,6 +78,8 @@ enum HostRules {
     }
     return [
       NftChain(name: "publish", hook: nil),
+      NftChain(name: "inward", hook: nil),
+      NftChain(name: "outward", hook: nil),
       chain("prerouting", "filter", NF_INET_PRE_ROUTING, -300),
       chain("dstnat", "nat", NF_INET_PRE_ROUTING, -100),
       chain("output", "nat", NF_INET_LOCAL_OUT, -100),
@@ -92,6 +100,12 @@ enum HostRules {
       NftSet(name: "internal", keyType: Number.interface, keyLength: 16),
       NftSet(
         name: "same_bridge", keyType: Number.joined(Number.interface, Number.interface),
+        keyLength: 32),
+      NftSet(
+        name: "neighbours4", keyType: Number.joined(Number.interface, Number.address),
+        keyLength: 20),
+      NftSet(
+        name: "neighbours6", keyType: Number.joined(Number.interface, Number.address6),
         keyLength: 32),
       NftSet(name: "subnets4", keyType: Number.address, keyLength: 4, isInterval: true),
       NftSet(name: "subnets6", keyType: Number.address6, keyLength: 16, isInterval: true),
@@ -132,24 +146,16 @@ enum HostRules {
     .connection(NFT_CT_STATUS), .and(1 << 5), .compare(NFT_CMP_NEQ, number: 0),
   ]
 
+  // Established and related, as bits of the connection's state.
+  private static let isAnswer: [NftExpression] = [
+    .connection(NFT_CT_STATE), .and(1 << 1 | 1 << 2), .compare(NFT_CMP_NEQ, number: 0),
+  ]
+  private static let loopback6 = [UInt8](repeating: 0, count: 15) + [1]
+
   private static func rules(
     _ chain: String, _ list: [(String, [NftExpression])]
   ) -> [NftRule] {
     list.map { NftRule(chain: chain, comment: $0.0, expressions: $0.1) }
-  }
-
-  // They keep strangers out of their networks by a policy that minidock's rules in DOCKER-USER overrule.
-  private static var intoEngines: [(String, [NftExpression])] {
-    let isNew: [NftExpression] = [
-      .connection(NFT_CT_STATE), .and(1 << 1 | 1 << 2), .compare(NFT_CMP_EQ, number: 0),
-      .connection(NFT_CT_STATUS), .and(1 << 5), .compare(NFT_CMP_EQ, number: 0),
-    ]
-    return engines.map { prefix in
-      let path: [NftExpression] = [
-        input, .lookup("bridges"), output, .compare(NFT_CMP_EQ, Array(prefix.utf8)),
-      ]
-      return ("into another engine's \(prefix)*", path + isNew + [.drop])
-    }
   }
 
   /// How the names of other engines' bridges begin: docker's and nerdctl's, podman's, CNI's, libvirt's,
@@ -161,6 +167,14 @@ enum HostRules {
   private static let prerouting = rules(
     "prerouting",
     [
+      (
+        "between neighbours",
+        isIPv4 + [input, .network(16, 4, into: 4), .lookup("neighbours4"), .untracked, .accept]
+      ),
+      (
+        "between neighbours",
+        isIPv6 + [input, .network(24, 16, into: 4), .lookup("neighbours6"), .untracked, .accept]
+      ),
       ("the host itself", [input, .compare(NFT_CMP_EQ, NftElement.interface("lo")), .accept]),
       (
         "to loopback addresses from outside",
@@ -187,7 +201,11 @@ enum HostRules {
     func service(_ word: UInt32) -> [NftExpression] {
       [.meta(NFT_META_L4PROTO, into: word), .transport(2, 2, into: word + 1)]
     }
-    return rules("dstnat", [("to the host", toHost)]) + rules("output", [("to the host", toHost)])
+    // No answer from another link comes back to ::1; the port's owner hears such a connection
+    // (`LoopbackRelay`).
+    let isLoopback6 = isIPv6 + [destination6, .compare(NFT_CMP_EQ, loopback6)]
+    return rules("dstnat", [("to the host", toHost)])
+      + rules("output", [("within the host", isLoopback6 + [.accept]), ("to the host", toHost)])
       + rules(
         "publish",
         [
@@ -219,51 +237,53 @@ enum HostRules {
   }
 
   private static var forward: [NftRule] {
-    let toBridge: [NftExpression] = [output, .lookup("bridges")]
-    let fromBridge: [NftExpression] = [input, .lookup("bridges")]
-    // Established and related, as bits of the connection's state.
-    let answers: [NftExpression] = [
-      .connection(NFT_CT_STATE), .and(1 << 1 | 1 << 2), .compare(NFT_CMP_NEQ, number: 0),
-    ]
-    return rules(
+    rules(
       "forward",
       [
         ("within one network", withinBridge + [.accept]),
         ("out of an internal network", [input, .lookup("internal"), .drop]),
         ("into an internal network", [output, .lookup("internal"), .drop]),
-        ("answers", toBridge + answers + [.accept]),
-        ("published ports", toBridge + isPublished + [.accept]),
-        ("new from outside", toBridge + [.drop]),
-        (
-          "forged source address",
-          fromBridge + isIPv4 + [source4, .lookup("subnets4", not: true), .drop]
-        ),
-        (
-          "forged source address",
-          fromBridge + isIPv6 + [source6, .lookup("subnets6", not: true), .drop]
-        ),
-      ])
-      + rules("forward", intoEngines)
-      + rules(
-        "forward",
-        [
-          ("out", fromBridge + [.accept])
-        ]
-          + engines.flatMap { prefix in
-            [input, output].map { link in
-              (
-                "another engine's \(prefix)*",
-                [link, .compare(NFT_CMP_EQ, Array(prefix.utf8)), .accept]
-              )
-            }
-          } + [
+        ("in", [output, .lookup("bridges"), .jump("inward")]),
+        ("out", [input, .lookup("bridges"), .jump("outward")]),
+      ]
+        + engines.flatMap { prefix in
+          [input, output].map { link in
             (
-              "host was no router",
-              [
-                .meta(NFT_META_NFPROTO), .lookup("closed"),
-              ] + isForeign(NFT_META_IIFGROUP) + isForeign(NFT_META_OIFGROUP) + [.drop]
+              "another engine's \(prefix)*",
+              [link, .compare(NFT_CMP_EQ, Array(prefix.utf8)), .accept]
             )
-          ])
+          }
+        } + [
+          (
+            "host was no router",
+            [
+              .meta(NFT_META_NFPROTO), .lookup("closed"),
+            ] + isForeign(NFT_META_IIFGROUP) + isForeign(NFT_META_OIFGROUP) + [.drop]
+          )
+        ])
+      + rules(
+        "inward",
+        [
+          ("answers", isAnswer + [.accept]),
+          ("published ports", isPublished + [.accept]),
+          ("new from outside", [.drop]),
+        ])
+      + rules(
+        "outward",
+        [
+          ("forged source address", isIPv4 + [source4, .lookup("subnets4", not: true), .drop]),
+          ("forged source address", isIPv6 + [source6, .lookup("subnets6", not: true), .drop]),
+          ("answers", isAnswer + [.accept]),
+          ("published ports", isPublished + [.accept]),
+        ]
+          // They keep strangers out of their networks by a policy that minidock's rules in DOCKER-USER
+          // overrule.
+          + engines.map { prefix in
+            (
+              "into another engine's \(prefix)*",
+              [output, .compare(NFT_CMP_EQ, Array(prefix.utf8)), .drop]
+            )
+          } + [("all else", [.accept])])
   }
 
   private static var postrouting: [NftRule] {
@@ -275,7 +295,6 @@ enum HostRules {
     let bridged: [NftExpression] = [
       input, .compare(NFT_CMP_EQ, NftElement.interface("")), output, .lookup("bridges"),
     ]
-    let loopback6 = [UInt8](repeating: 0, count: 15) + [1]
     return rules(
       "postrouting",
       [
@@ -294,7 +313,6 @@ enum HostRules {
           "from the host's loopback",
           isIPv4 + [.network(12, 1), .compare(NFT_CMP_EQ, [127])] + inward
         ),
-        ("from the host's loopback", isIPv6 + [source6, .compare(NFT_CMP_EQ, loopback6)] + inward),
       ])
   }
 }

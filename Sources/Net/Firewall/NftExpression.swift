@@ -144,6 +144,8 @@ struct NftExpression: Sendable {
   static let accept = verdict(NF_ACCEPT)
   /// Discards the packet.
   static let drop = verdict(NF_DROP)
+  /// Keeps the packet out of connection tracking, before that sees it.
+  static let untracked = NftExpression(name: "notrack") { _ in }
   /// Goes on in another chain, and comes back from its end.
   static func jump(_ chain: String) -> NftExpression { verdict(NFT_JUMP.rawValue, chain: chain) }
   /// Gives the packet's connection the outgoing link's address as source.

@@ -64,7 +64,7 @@ final class ForwardedQuery {
         guard deadline <= Timestamp.monotonic else { return }
         attempt()
       // Nobody listens there.
-      case .ended, .wrote: attempt()
+      case .ended, .failed, .wrote: attempt()
       }
     }
     guard !isDone, socket == nil else { return }

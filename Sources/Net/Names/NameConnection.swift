@@ -68,7 +68,7 @@ final class NameConnection {
     guard forwarded == nil, input.count < NameConnection.inputLimit else { return }
     switch socket.read(limit: 16 << 10) {
     case .bytes(let bytes): input += bytes
-    case .ended: hasEnded = true
+    case .ended, .failed: hasEnded = true
     case .notNow, .wrote: break
     }
   }
@@ -78,7 +78,7 @@ final class NameConnection {
       switch socket.write(output[...]) {
       case .wrote(let count): output.removeFirst(count)
       case .notNow: return
-      case .ended, .bytes: return isDone = true
+      case .ended, .failed, .bytes: return isDone = true
       }
     }
   }
