@@ -2,94 +2,6 @@ import Linux
 import TestSupport
 import Testing
 
-/// A machine on a network that does not run minidock: a namespace.
-private final class Machine: Sendable {
-  let name = "md-lan-" + randomHex(bytes: 4)
-
-  init() throws {
-    let made = try TestSupport.run(["ip", "netns", "add", name])
-    try #require(made.status == 0, "\(made.errors)")
-    try succeed("ip", "link", "set", "lo", "up")
-  }
-
-  deinit { _ = try? TestSupport.run(["ip", "netns", "del", name]) }
-
-  @discardableResult
-  func run(_ words: [String]) throws -> CommandResult {
-    try TestSupport.run(["nsenter", "--net=/run/netns/\(name)"] + words)
-  }
-
-  @discardableResult
-  func succeed(_ words: String...) throws -> String {
-    let result = try run(words)
-    try #require(result.status == 0, "\(words): \(result.errors)")
-    return result.output
-  }
-
-  /// Who the web server at an address says has asked; nil when none answers.
-  func asks(_ address: String) throws -> String? {
-    let result = try run(["curl", "-sf", "--max-time", "2", "http://\(address)/"])
-    return result.status == 0 ? result.output.trimmingLineFeeds : nil
-  }
-}
-
-/// A machine that runs minidock.
-private final class Host {
-  let node: EngineNode
-
-  init(_ label: String) throws { node = try EngineNode(label) }
-
-  private var environment: [String] {
-    [
-      "env", "MINIDOCK_ROOT=\(node.directory)/root", "MINIDOCK_RUNROOT=/run/minidock",
-      "MINIDOCK=\(MinidockFixture.binary)",
-    ]
-  }
-
-  func minidock(_ words: [String]) throws -> CommandResult {
-    try node.run(environment + [MinidockFixture.binary] + words)
-  }
-
-  @discardableResult
-  func succeed(_ words: [String]) throws -> String {
-    let result = try minidock(words)
-    try #require(result.status == 0, "\(words): \(result.errors)")
-    return result.output.trimmingLineFeeds
-  }
-
-  func importServers() throws {
-    try node.succeed(
-      environment + ["bash", "-c", ServerImage.script, "servers", node.directory + "/tree"])
-  }
-
-  /// Who the web server at an address says has asked; nil when none answers.
-  func asks(_ address: String) throws -> String? {
-    let result = try node.run(["curl", "-sf", "--max-time", "2", "http://\(address)/"])
-    return result.status == 0 ? result.output.trimmingLineFeeds : nil
-  }
-
-  /// The same from a container of its own.
-  func containerAsks(_ address: String, network: String = "bridge") throws -> String? {
-    let result = try minidock([
-      "run", "--rm", "--network", network, "servers", "curl", "-sf", "--max-time", "2",
-      "http://\(address)/",
-    ])
-    return result.status == 0 ? result.output.trimmingLineFeeds : nil
-  }
-
-  /// Becomes the neighbour of a machine: both get an address of a network of two.
-  func connect(_ device: String, _ address: String, to machine: Machine, _ far: String) throws {
-    let link = "mv" + randomHex(bytes: 5)
-    let made = try TestSupport.run([
-      "ip", "link", "add", link, "type", "veth", "peer", "name", device, "netns", machine.name,
-    ])
-    try #require(made.status == 0, "\(made.errors)")
-    try node.join(link: link, as: device, address: address)
-    try machine.succeed("ip", "addr", "add", far, "dev", device)
-    try machine.succeed("ip", "link", "set", device, "up")
-  }
-}
-
 /// minidock on hosts among other machines: a neighbour in the LAN, a router, a second host.
 ///
 ///     neighbour ──lan── first ──r1── router ──r2── second
@@ -97,16 +9,16 @@ private final class Host {
   .serialized, .enabled(if: MinidockFixture.isAvailable, MinidockFixture.requirement),
   .enabled(if: ServerImage.isAvailable, ServerImage.requirement))
 struct NetworkTopologyTests {
-  private let first: Host
-  private let second: Host
-  private let neighbour: Machine
-  private let router: Machine
+  private let first: NetworkedHost
+  private let second: NetworkedHost
+  private let neighbour: NeighbourMachine
+  private let router: NeighbourMachine
 
   init() throws {
-    first = try Host("net1")
-    second = try Host("net2")
-    neighbour = try Machine()
-    router = try Machine()
+    first = try NetworkedHost("net1")
+    second = try NetworkedHost("net2")
+    neighbour = try NeighbourMachine()
+    router = try NeighbourMachine()
     try first.connect("lan", "10.77.1.1/24", to: neighbour, "10.77.1.2/24")
     try first.connect("r1", "10.77.2.1/24", to: router, "10.77.2.2/24")
     try second.connect("r2", "10.77.3.1/24", to: router, "10.77.3.2/24")
@@ -176,4 +88,85 @@ struct NetworkTopologyTests {
     ])
     #expect(out.status == 0, "\(out.output)\(out.errors)")
   }
+
+  @Test func aMacvlanNetworkIsInTheMidstOfTheLAN() throws {
+    try first.succeed([
+      "network", "create", "-d", "macvlan", "--opt", "parent=lan", "--subnet", "10.77.1.0/24",
+      "--gateway", "10.77.1.2", "--ip-range", "10.77.1.128/25", "lan",
+    ])
+    try first.succeed(["run", "-d", "--name", "web", "--network", "lan"] + ServerImage.web)
+    let address = try first.succeed([
+      "inspect", "-f", "{{.NetworkSettings.Networks.lan.IPAddress}}", "web",
+    ])
+    #expect(address.hasPrefix("10.77.1."))
+    let neighbour = neighbour
+    try first.node.wait("the neighbour is answered") { try neighbour.asks(address) == "10.77.1.2" }
+    // Names are answered as on a bridge; the host itself is out of reach, as macvlan has it.
+    let seen = try first.minidock(
+      "run", "--rm", "--network", "lan", "servers", "curl", "-sf", "--max-time", "60", "http://web/"
+    )
+    #expect(seen.output.hasPrefix("10.77.1."), "\(seen.errors)")
+    #expect(try first.asks(address) == nil)
+    let published = try first.minidock(
+      "run", "--rm", "--network", "lan", "-p", "8080:80", "servers", "true")
+    #expect(
+      published.status == 125 && published.errors.contains("network lan"), "\(published.errors)")
+    #expect(published.errors.trimmingLineFeeds.lines.count == 1, "\(published.errors)")
+    try first.succeed(["rm", "-f", "web"])
+    try first.succeed(["network", "rm", "lan"])
+  }
+
+  @Test func ipvlanWorksOrItsErrorNamesTheKernel() throws {
+    try first.succeed([
+      "network", "create", "-d", "ipvlan", "--opt", "parent=lan", "--subnet", "10.77.1.0/24",
+      "--gateway", "10.77.1.2", "--ip-range", "10.77.1.128/25", "lan",
+    ])
+    let pinged = try first.minidock(
+      "run", "--rm", "--network", "lan", "busybox", "ping", "-c", "1", "-W", "5", "10.77.1.2")
+    if pinged.status != 0 {
+      #expect(pinged.errors.contains("this kernel has no ipvlan links"), "\(pinged.errors)")
+      #expect(!pinged.output.contains("transmitted"), "\(pinged.output)")
+    }
+    try first.succeed(["network", "rm", "lan"])
+  }
+
+  /// The host's name server on its loopback address, as systemd-resolved has it, and its search domain.
+  @Test func namesOutsideAreAskedOfTheHostsServerOnLoopback() throws {
+    let server = try first.node.start(["python3", "-c", NetworkTopologyTests.stub])
+    defer { server.signal(Signal.kill) }
+    #expect(try server.wait(untilOutput: { $0.contains("ready") }, timeoutSeconds: 60))
+    try first.node.succeed([
+      "sh", "-c",
+      """
+      printf 'nameserver 127.0.0.53\\nsearch lan.example\\noptions edns0 trust-ad\\n' > /run/resolv.conf
+      mount --bind /run/resolv.conf /etc/resolv.conf
+      """,
+    ])
+    try first.succeed(["network", "create", "front"])
+    for name in ["outside.lan.example", "outside"] {
+      let seen = try first.minidock(
+        "run", "--rm", "--network", "front", "busybox", "ping", "-c", "1", "-W", "5", name)
+      #expect(seen.output.contains("(10.77.1.2)"), "\(name): \(seen.output)\(seen.errors)")
+    }
+  }
+
+  private static let stub = """
+    import socket, threading
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.53", 53))
+    print("ready", flush=True)
+    while True:
+        query, peer = s.recvfrom(4096)
+        name, rest = [], query[12:]
+        while rest[0]:
+            name.append(rest[1:1 + rest[0]].decode()); rest = rest[1 + rest[0]:]
+        kind = rest[2]
+        found = ".".join(name).lower() == "outside.lan.example"
+        question = query[12:len(query) - len(rest) + 5]
+        answers = found and kind == 1
+        head = query[:2] + (b"\\x81\\x80" if found else b"\\x81\\x83")
+        head += b"\\0\\1" + (b"\\0\\1" if answers else b"\\0\\0") + b"\\0\\0\\0\\0"
+        record = b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + bytes([10, 77, 1, 2])
+        s.sendto(head + question + (record if answers else b""), peer)
+    """
 }

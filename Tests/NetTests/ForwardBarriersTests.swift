@@ -183,4 +183,35 @@ struct ForwardBarriersTests {
       try way.host.namespace.ip("link", "set", name, "name", "lan0")
     }
   }
+
+  @Test(
+    "A policy of iptables-legacy is said once, with a way out that works",
+    .enabled(if: hasProgram("iptables-legacy"), "needs iptables-legacy"))
+  func legacy() throws {
+    let way = try Way()
+    func iptables(_ words: String) throws {
+      try way.host.namespace.command(
+        ["iptables-legacy"] + words.split(separator: " ").map(String.init))
+    }
+    // A table that lets everything pass is none of minidock's business.
+    try iptables("-A FORWARD -p sctp -j DROP")
+    #expect(try way.isOpen())
+    #expect(try way.notice() == nil)
+    try iptables("-P FORWARD DROP")
+    #expect(try !way.isOpen())
+    let notice = try #require(try way.notice())
+    #expect(notice.contains("(iptables-legacy, chain FORWARD)"), "\(notice)")
+    #expect(try way.notice() == nil)
+    // What comes again is said again.
+    try iptables("-P FORWARD ACCEPT")
+    #expect(try way.notice() == nil)
+    try iptables("-P FORWARD DROP")
+    let start = try #require(notice.firstRange(of: "let them out: ")?.upperBound)
+    #expect(try way.notice() == notice)
+    for command in notice[start...].split(separator: " and ") {
+      try way.host.namespace.command(command.split(separator: " ").map(String.init))
+    }
+    #expect(try way.isOpen())
+    #expect(try way.notice() == nil)
+  }
 }

@@ -50,6 +50,7 @@ public struct Firewall: Sendable {
     if known != network { try records.write(network) }
     let elements = FirewallElements(network)
     return try apply(elements, isSettled: known == nil || known == network, isAlive)
+      .saying(legacyNotice())
   }
 
   /// Forgets a network that no container uses any more, by its bridge's name.
@@ -84,7 +85,7 @@ public struct Firewall: Sendable {
     let repair = try apply(
       FirewallElements(endpoint), isSettled: known == nil || known == endpoint, isAlive)
     if endpoint.isReachedByLoopback { try Firewall.routeLoopback(link: endpoint.bridge) }
-    return repair
+    return repair.saying(try legacyNotice())
   }
 
   /// Lets the host's own connections from 127.0.0.1 leave by a bridge, whose answers come back to that
@@ -136,19 +137,21 @@ public struct Firewall: Sendable {
   public func endpoints() -> [FirewallEndpoint] { records.endpoints() }
 
   /// Looks whether another program has removed or changed the rules since minidock installed them, and
-  /// restores them with everything that runs. Two short queries when none has.
+  /// restores them with everything that runs; and whether iptables-legacy is in the way. Two short queries
+  /// when none has.
   ///
   /// - Parameter isAlive: whether an endpoint's owner may still use it.
   @discardableResult
   public func check(isAlive: (String) -> Bool) throws(Failure) -> Repair {
     guard records.installed() != nil else { return Repair() }
-    return try socket.with { (netfilter) throws(Failure) in
+    let repair = try socket.with { (netfilter) throws(Failure) in
       if try isTrusted(&netfilter) { return Repair() }
       let lock = try FileLock.acquire(records.lockPath)
       defer { _ = lock.raw }
       if try isTrusted(&netfilter) { return Repair() }
       return try reconcile(&netfilter, added: FirewallElements(), isAlive)
     }
+    return repair.saying(try legacyNotice())
   }
 
   /// Deletes both tables and forgets all that was in them, but keeps a host that minidock has made a

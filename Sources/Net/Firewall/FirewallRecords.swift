@@ -14,6 +14,8 @@ struct FirewallRecords: Sendable {
 
   var lockPath: String { folder + "/lock" }
   var installedPath: String { folder + "/installed" }
+  /// Holds the bridge that the user was told of last (`LegacyBarrier.swift`).
+  var legacyTold: String { folder + "/legacy-told" }
   private var networksFolder: String { folder + "/networks" }
   private var endpointsFolder: String { folder + "/endpoints" }
 
