@@ -34,7 +34,11 @@ public final class LoopbackRelay {
 
   /// Does whatever can be done without waiting.
   public func serve() {
-    for listener in listeners {
+    // One call for all of them: a range of ports has many.
+    var watches = listeners.map { Watch($0) }
+    let isAsked = !watches.isEmpty && (try? Watch.wait(&watches, milliseconds: 0)) == true
+    for watch in watches where isAsked && watch.isReady {
+      let listener = watch.descriptor
       while connections.count < LoopbackRelay.maxConnections,
         let socket = InternetSocket.accept(from: listener)
       {
