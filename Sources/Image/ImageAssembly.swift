@@ -46,11 +46,13 @@ public final class ImageAssembly {
 
   /// Blobs whose beginning was given out.
   private var resumed: Set<Digest> = []
+  /// Layers that this assembly had in hand.
+  private var claimed: Set<Int> = []
 
   /// Starts: from now on no removal of another image takes away what this one needs.
   ///
-  /// - Parameter isKept: what there is of it stays for a day when this process is killed, for the next
-  ///   assembly of the same image.
+  /// - Parameter isKept: what there is of it stays for a day when this process is killed or the assembly
+  ///   is suspended, for the next one that wants the same layers.
   public init(
     _ documents: ImageDocuments, in store: ImageStore, isKept: Bool = false
   ) throws(Failure) {
@@ -113,6 +115,13 @@ public final class ImageAssembly {
       try? Files.remove(path)
       return .present
     }
+    // Whoever had it before, and was waited for, may have left its beginning.
+    if plan.keptUntil != nil {
+      let storeLock = try store.acquireLock()
+      try store.takeOver(plan, into: ingest)
+      _ = consume storeLock
+    }
+    claimed.insert(index)
     let directory = "\(ingest.path)/layer-\(index)"
     try Files.removeTree(directory)
     try Files.claimDirectory(directory)
@@ -179,6 +188,17 @@ public final class ImageAssembly {
       throw Failure(.corrupt, "make image", documents.id.short, reason: "its summary has gone")
     }
     return made
+  }
+
+  /// Gives up for now: what has come stays as after a kill, for whoever tries again. Where nothing has come
+  /// it is ``abandon()``. No layer may be in hand any more.
+  public func suspend() {
+    guard !isOver else { return }
+    guard plan.keptUntil != nil else { return abandon() }
+    try? ingest.keepBeginnings(plan)
+    let hasBeginning = (try? ingest.beginnings(plan))?.isEmpty == false
+    guard hasBeginning || claimed.contains(where: isPresent) else { return abandon() }
+    isOver = true
   }
 
   /// Gives up: removes what nobody else wants. Done by itself when the object goes.

@@ -117,6 +117,7 @@ extension ImageStore {
   /// - Parameter everything: also what interrupted pulls have left for the next attempt.
   public func sweep(everything: Bool = false) throws(Failure) {
     guard !(try Files.list(root + "/ingest")).isEmpty else { return }
+    let superfluous = try superfluousIngests()
     for name in try Files.list(root + "/ingest") {
       let lock = try acquireLock()
       if name.hasSuffix(Self.temporarySuffix) {
@@ -135,9 +136,9 @@ extension ImageStore {
         let ingest = try Ingest(takingOver: "\(root)/ingest/\(name)")
       else { continue }
       if let plan = try ingest.readPlan() {
-        if plan.isKept && !everything {
+        if plan.isKept && !everything && !superfluous.contains(ingest.path) {
           _ = consume lock
-          try ingest.dropTrees()
+          try ingest.keepBeginnings(plan)
           continue
         }
         try settle(plan, ingest)

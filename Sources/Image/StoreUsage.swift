@@ -11,6 +11,8 @@ public struct StoreUsage: Sendable {
   public private(set) var blobs: [Digest: Int64] = [:]
   /// Summaries, by the image's id.
   public private(set) var summaries: [Digest: Int64] = [:]
+  /// What pulls and loads have in hand, and what ended pulls have left for the next attempt.
+  public private(set) var unfinished: Int64 = 0
 
   /// Looks through a store: every file of every layer is looked at.
   ///
@@ -30,6 +32,7 @@ public struct StoreUsage: Sendable {
       chains = try all(store.layersPath)
       digests = try all(store.root + "/blobs/sha256")
       ids = try all(store.root + "/images")
+      unfinished = TreeSize.bytes(store.root + "/ingest")
     }
     for chain in chains { layers[chain] = TreeSize.bytes(store.layerPath(chain)) }
     // What is removed meanwhile takes up nothing.
@@ -39,7 +42,7 @@ public struct StoreUsage: Sendable {
 
   /// Bytes of everything.
   public var total: Int64 {
-    [layers, blobs, summaries].reduce(0) { $0 + $1.values.reduce(0, +) }
+    [layers, blobs, summaries].reduce(unfinished) { $0 + $1.values.reduce(0, +) }
   }
 
   /// Bytes of what `images` need, each thing once.
@@ -77,8 +80,9 @@ public struct StoreUsage: Sendable {
     func gone(_ sizes: [Digest: Int64], _ path: (Digest) -> String) -> Int64 {
       sizes.reduce(0) { Files.exists(path($1.key)) ? $0 : $0 + $1.value }
     }
+    let rest = unfinished > 0 ? TreeSize.bytes(store.root + "/ingest") : 0
     return gone(layers, store.layerPath) + gone(blobs, store.blobPath)
-      + gone(summaries, store.recordPath)
+      + gone(summaries, store.recordPath) + max(0, unfinished - rest)
   }
 }
 

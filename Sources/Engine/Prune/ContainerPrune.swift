@@ -59,7 +59,10 @@ public struct ImagePrune {
   ) throws(Failure) -> (lines: [String], bytes: Int64) {
     try selection.check(PruneSelection.keys)
     let store = try installation.imageStore()
+    // What ended pulls have left counts too; mostly there is none, and nothing to look through.
+    let before = try store.hasUnfinished() ? StoreUsage(store) : nil
     try store.sweep(everything: true)
+    let left = before?.freed(from: store) ?? 0
     let used = Set(try ContainerStore(installation).list().map(\.imageID))
     let unused = try store.list().filter { image in
       !used.contains(image.id.description) && (all || image.names.isEmpty)
@@ -84,6 +87,6 @@ public struct ImagePrune {
         continue
       }
     }
-    return (lines, usage.freed(from: store))
+    return (lines, left + usage.freed(from: store))
   }
 }

@@ -39,6 +39,20 @@ struct LayerTransfer {
     _ documents: ImageDocuments, as names: [Reference], _ connection: inout RegistryConnection
   ) throws(Failure) -> ImageRecord {
     let assembly = try ImageAssembly(documents, in: store, isKept: true)
+    do throws(Failure) {
+      try bring(assembly, &connection)
+    } catch {
+      // A registry that was not up to it may be so next time; a lie or a full disk leaves nothing.
+      if error.mayPass { assembly.suspend() }
+      throw error
+    }
+    return try assembly.commit(names: names)
+  }
+
+  /// Brings all layers. When it fails none is in hand any more.
+  private func bring(
+    _ assembly: ImageAssembly, _ connection: inout RegistryConnection
+  ) throws(Failure) {
     for index in assembly.layers.indices { show(assembly, index, .waiting, 0) }
     var queue = Array(assembly.layers.indices)
     var running: [Running] = []
@@ -49,7 +63,6 @@ struct LayerTransfer {
       try advance(&running, assembly, &connection)
       try takeAnswers(&running, &connection)
     }
-    return try assembly.commit(names: names)
   }
 
   private func show(
@@ -206,5 +219,12 @@ struct LayerTransfer {
         throw failure
       }
     }
+  }
+}
+
+extension Failure {
+  /// Whether the same may go well another time without anybody's doing: connections, servers' errors.
+  fileprivate var mayPass: Bool {
+    code == .system && errno != ErrorNumber.noSpace && errno != ErrorNumber.quotaExceeded
   }
 }

@@ -16,7 +16,7 @@ struct ImageSpaceTests {
   private func usedBytes() throws -> Int64 {
     let result = try fixture.shell(
       #"""
-      cd "$MINIDOCK_ROOT" && find blobs layers images ! -type d -printf '%i %s\n' | sort -u |
+      cd "$MINIDOCK_ROOT" && find blobs layers images ingest ! -type d -printf '%i %s\n' | sort -u |
         awk '{ sum += $2 } END { print sum + 0 }'
       """#)
     return Int64(result.output.trimmingLineFeeds) ?? -1
@@ -81,6 +81,38 @@ struct ImageSpaceTests {
     #expect(try doors.contents() == [])
     #expect(try usedBytes() == 0)
     #expect(try imageLine() == ["0", "0", "0B", "0B"])
+  }
+
+  @Test func whatAFailedPullLeftIsCountedAndAPruneGivesItBack() throws {
+    try fixture.write("config.toml", "[transfer]\nretries = 0\nstall-seconds = 2\n")
+    let image = try doors.server.make(layers: 2, size: 300_000)
+    try doors.server.play(#"{"\#(image.layers[1])": {"stall": 123000}}"#)
+    #expect(try fixture.remote("pull", "-q", "\(doors.server.host)/app").status == 1)
+    try fixture.succeed("ps")
+    let used = try Self.decimal(try usedBytes())
+    #expect(try imageLine() == ["0", "0", used, "\(used) (100%)"])
+    let pruned = try fixture.succeed("image", "prune", "-f")
+    #expect(pruned.hasSuffix("Total reclaimed space: \(used)"), "\(pruned) \(used)")
+    #expect(try doors.contents() == [] && usedBytes() == 0)
+  }
+
+  /// Of many attempts that came to nothing the newest are kept, and none for ever.
+  @Test func whatEndedPullsLeaveIsBounded() throws {
+    let result = try fixture.shell(
+      #"""
+      "$MINIDOCK" images > /dev/null; cd "$MINIDOCK_ROOT"
+      plant() {
+        mkdir ingest/$1; : > ingest/$1/lock; echo beginning > ingest/$1/partial-$(printf %064d 7)
+        printf 'blob=%064d\nblob=%064d\nholds=yes\nkept-until=%s\n' 1 $1 $2 > ingest/$1/plan
+      }
+      now=$(date +%s)
+      for n in $(seq 11 22); do plant 10000000000000$n $((now + 600 + n))000000000; done
+      plant 1000000000000099 $((now - 1))000000000
+      "$MINIDOCK" system df > /dev/null
+      ls ingest
+      """#)
+    let expected = (15...22).map { "10000000000000\($0)" }
+    #expect(result.output.lines == expected, "\(result.output)\(result.errors)")
   }
 
   @Test(arguments: ImageDoors.Door.allCases)
