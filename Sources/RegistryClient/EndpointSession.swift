@@ -51,9 +51,7 @@ actor EndpointSession {
     do {
       return try await sendFollowing(request, watch)
     } catch {
-      let failure = RequestFailure(
-        error, request.operation, request.object, host: endpoint.name,
-        seconds: transport.settings.stallSeconds)
+      let failure = await failure(error, request)
       if !isSettled && failure.speaksPlain && endpoint.allowsPlain && origin.isSecure {
         origin = RegistryHosts.plain(origin, endpoint.name)
         return try await send(request, watch)
@@ -78,13 +76,24 @@ actor EndpointSession {
     do {
       return try await sendFollowing(request, watch)
     } catch {
-      let second = RequestFailure(
-        error, request.operation, request.object, host: endpoint.name,
-        seconds: transport.settings.stallSeconds)
+      let second = await self.failure(error, request)
       if second.failure.code == .refused && !second.speaksPlain { throw second }
       origin = plain
       return nil
     }
+  }
+
+  /// An error in the user's words, with what is the matter with a certificate.
+  private func failure(_ error: any Error, _ request: Request) async -> RequestFailure {
+    var failure = RequestFailure(
+      error, request.operation, request.object, host: endpoint.name,
+      seconds: transport.settings.stallSeconds)
+    if failure.distrusts, origin.isSecure,
+      let finding = await transport.certificateProblem(of: origin, endpoint.tls)
+    {
+      (failure.failure.reason, failure.failure.remedy) = finding
+    }
+    return failure
   }
 
   private func sendFollowing(_ request: Request, _ watch: StallWatch) async throws -> Answer {

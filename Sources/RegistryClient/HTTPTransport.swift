@@ -20,9 +20,11 @@ struct HTTPTransport: Sendable {
   private let proxied: [Bool: HTTPClient]
   private let exceptions: [String]
   let settings: ClientSettings
+  private let group: any EventLoopGroup
 
   init(settings: ClientSettings, group: any EventLoopGroup) throws(Failure) {
     self.settings = settings
+    self.group = group
     var configuration = HTTPClient.Configuration()
     configuration.redirectConfiguration = .disallow
     configuration.decompression = .disabled
@@ -57,6 +59,14 @@ struct HTTPTransport: Sendable {
         || origin.host.hasSuffix(name.hasPrefix(".") ? name : "." + name) && !name.isEmpty
     }
     return isException ? direct : proxy
+  }
+
+  /// Why a certificate was refused, where its time is the reason; nil otherwise, and behind a proxy.
+  func certificateProblem(
+    of origin: WebAddress.Origin, _ tls: TLSConfiguration
+  ) async -> CertificateProbe.Finding? {
+    guard client(for: origin) === direct else { return nil }
+    return await CertificateProbe(origin: origin, tls: tls, group: group).run()
   }
 
   /// Sends a request; the answer's body is still to come.

@@ -15,6 +15,8 @@ struct RequestFailure: Error, Sendable {
   var retryAfter: Int?
   /// The server does not speak TLS.
   var speaksPlain = false
+  /// The server's certificate did not verify.
+  var distrusts = false
 
   init(_ failure: Failure, isTransient: Bool = false) {
     self.failure = failure
@@ -40,7 +42,7 @@ struct RequestFailure: Error, Sendable {
       isTransient = true
     case let error as NIOConnectionError:
       reason = RequestFailure.reason(error, host)
-      remedy = "check the name and whether the registry runs"
+      remedy = RequestFailure.hostRemedy
     case let error as NIOSSLError:
       (reason, speaksPlain) = RequestFailure.reason(error)
       code = .refused
@@ -58,12 +60,14 @@ struct RequestFailure: Error, Sendable {
     where error == .connectTimeout || error == .tlsHandshakeTimeout:
       reason = "\(host) does not answer"
       isTransient = true
+      remedy = RequestFailure.hostRemedy
     case let error as HTTPClientError:
       reason = "the connection to \(host) failed: \(error.shortDescription)".cleaned
       isTransient = true
     case let error as IOError:
       reason = "the connection to \(host) failed: \(errorText(error.errnoCode))"
       isTransient = true
+      remedy = RequestFailure.hostRemedy
     case is ChannelError, is NIOSSLCloseTimedOutError:
       reason = "the connection to \(host) broke off"
       isTransient = true
@@ -71,10 +75,16 @@ struct RequestFailure: Error, Sendable {
       reason = "\(host) answered what is no HTTP: \(error)".cleaned
       isTransient = true
     }
+    if isTransient && remedy.isEmpty { remedy = "try again later" }
     self.init(
       Failure(code, operation, object, reason: reason, remedy: remedy), isTransient: isTransient)
     self.speaksPlain = speaksPlain
+    distrusts = reason == RequestFailure.distrust
   }
+
+  private static let distrust = "the server's certificate is not trusted"
+
+  static let hostRemedy = "check the name and whether the registry runs and can be reached"
 
   static let tlsRemedy =
     "name its authority's certificate as ca in config.toml, if you know that it is the right server"
@@ -93,7 +103,7 @@ struct RequestFailure: Error, Sendable {
       return ("the server does not speak TLS", true)
     }
     if text.contains("CERTIFICATE_VERIFY_FAILED") || text.contains("unableToValidateCertificate") {
-      return ("the server's certificate is not trusted", false)
+      return (distrust, false)
     }
     if text.contains("uncleanShutdown") { return ("the connection broke off", false) }
     return ("the server's TLS is refused: \(text.prefix(160))".cleaned, false)

@@ -114,3 +114,25 @@ import Testing
     #expect(Base64.decode("a b") == nil && Base64.decode("=a") == nil)
   }
 }
+
+@Suite struct CertificateProbeTests {
+  private let now = 1_800_000_000
+  private let day = 86_400
+
+  private func told(_ times: [(first: Int, last: Int)]) -> String? {
+    CertificateProbe.finding(times, now: now).map { "\($0.reason); \($0.remedy)" }
+  }
+
+  @Test func onlyTheTimeOfACertificateIsJudged() {
+    #expect(told([]) == nil)
+    #expect(told([(now - day, now + day), (now, now)]) == nil)
+    let expired = told([(now - 2 * day, now - day), (now - day, now + day)])
+    #expect(expired?.hasPrefix("the server's certificate has expired on 2027-01-14; ") == true)
+    let young = told([(now + day, now + 2 * day)])
+    #expect(young?.hasPrefix("the server's certificate is not valid before 2027-01-16; ") == true)
+    let authority = told([(now - day, now + day), (now - 2 * day, now - 1)])
+    #expect(authority?.hasPrefix("the certificate of its authority has expired") == true)
+    #expect(told([(.min, .min)])?.contains("expired on 1677-") == true)
+    #expect(told([(.max, .max)])?.contains("before 2262-") == true)
+  }
+}

@@ -132,8 +132,8 @@ public final class RegistryServer {
     }
   }
 
-  /// An authority (`ca.pem`), a server's certificate for 127.0.0.1 and localhost (`server.pem`), and one for
-  /// another host (`other.pem`), with keys.
+  /// An authority (`ca.pem`), a server's certificate for 127.0.0.1 and localhost (`server.pem`), one for another
+  /// host (`other.pem`), and one that has expired yesterday (`old.pem`), with keys.
   public static func makeCertificates(_ directory: String) throws {
     let script = """
       set -e; cd "$1"
@@ -148,6 +148,7 @@ public final class RegistryServer {
       }
       make server IP:127.0.0.1,DNS:localhost
       make other DNS:other.example
+      make old IP:127.0.0.1,DNS:localhost -1
       """
     let result = try run(["bash", "-c", script, "certificates", directory])
     guard result.status == 0 else {

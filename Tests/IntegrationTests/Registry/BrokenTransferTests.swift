@@ -85,6 +85,7 @@ struct BrokenTransferTests {
     let port = try RegistryServer.freePort()
     let nobody = try fixture.remote("pull", "-q", "127.0.0.1:\(port)/app")
     #expect(nobody.status == 1 && nobody.errors.contains("connection refused"), "\(nobody.errors)")
+    try fixture.write("config.toml", "")
     let unknown = try fixture.remote("pull", "-q", "registry.invalid/app")
     #expect(
       unknown.status == 1 && unknown.errors.contains("cannot be resolved"), "\(unknown.errors)")

@@ -78,6 +78,40 @@ struct DigestNameTests {
     #expect(try fixture.succeed("rmi", pinned).contains("Deleted: \(image.config)"))
   }
 
+  /// Each name has its own note of its registry: the removal of one leaves the others' as they were.
+  @Test func aNameThatGoesTakesNoOtherNamesDigestWithIt() throws {
+    let image = try server.make("one")
+    for name in ["two", "three"] {
+      try server.add(manifest: server.bytes("manifests", image.manifest), name, "latest")
+    }
+    try server.add(manifest: server.bytes("manifests", image.manifest), "one", "second")
+    for name in ["one", "one:second", "two", "three"] {
+      expectSuccess(try fixture.remote("pull", "-q", "\(server.host)/\(name)"))
+    }
+    func digests() throws -> [String] {
+      try fixture.succeed("images", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}}")
+        .lines.map { $0.replacing("\(server.host)/", with: "") }.sorted()
+    }
+    let all = ["one:latest", "one:second", "three:latest", "two:latest"].map {
+      "\($0) \(image.manifest)"
+    }
+    #expect(try digests() == all)
+    try fixture.succeed("rmi", "\(server.host)/one")
+    #expect(try digests() == Array(all[1...]))
+    try fixture.succeed("rmi", "\(server.host)/two")
+    #expect(try digests() == Array(all[1...2]))
+    try fixture.succeed("tag", "\(server.host)/three", "local:1")
+    try fixture.succeed("rmi", "\(server.host)/one:second")
+    let names = try fixture.succeed("inspect", "--format", "{{.RepoDigests}}", "local:1")
+    #expect(names == "[\(server.host)/three@\(image.manifest)]")
+    // What is known still saves the way: one request, and nothing is fetched.
+    _ = server.requests()
+    expectSuccess(try fixture.remote("pull", "-q", "\(server.host)/three"))
+    #expect(server.requests().count == 1)
+    try fixture.succeed("rmi", "\(server.host)/three", "local:1")
+    #expect(try Files.list(fixture.root + "/remote") == [])
+  }
+
   @Test func aForcedRemovalOfNothingIsDone() throws {
     try fixture.refuse(["rmi", "absent:1"], status: 1)
     let result = try fixture.minidock("rmi", "-f", "absent:1")

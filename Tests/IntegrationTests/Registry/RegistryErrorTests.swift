@@ -58,11 +58,15 @@ struct RegistryErrorTests {
     let image = try server.make()
     try server.play(#"{"\#(image.layers[0])": {"stall": 0}}"#)
     try expectLine(["has sent nothing for 1 seconds", "2 attempts"])
+    // Where name servers do not answer it takes a while to know that there is no such name.
+    try fixture.write("config.toml", "[transfer]\nretries = 1\n")
     try expectLine(
       ["the host name registry.invalid cannot be resolved", "check the name"],
       "registry.invalid/app")
     let port = try RegistryServer.freePort()
-    try expectLine(["connection refused", "2 attempts"], "127.0.0.1:\(port)/app")
+    try expectLine(
+      ["connection refused", "2 attempts", "; check the name and whether the registry runs"],
+      "127.0.0.1:\(port)/app")
   }
 
   @Test func bytesOfAnotherDigestAreNamedWithBoth() throws {
