@@ -38,7 +38,8 @@ struct BlobWriter {
     let floor = try FreeSpace.floor(blob, limits)
     let mayBlock = try FileKind.of(source) != .regular
     var hasher = SHA256()
-    var (total, announced, reported, checked): (Int64, Int64, Int64, Int64) = (0, 0, 0, 0)
+    var (total, announced, checked): (Int64, Int64, Int64) = (0, 0, 0)
+    var pace = ProgressPace(progress)
     var count = head.count
     buffer.copyBytes(from: head)
     while true {
@@ -52,10 +53,7 @@ struct BlobWriter {
         guard try announce(UInt64(total)) else { break }
         announced = total
       }
-      if total - reported >= 1 << 20 {
-        progress?(total)
-        reported = total
-      }
+      pace.advanced(to: total)
       if total - checked >= 32 << 20 {
         try FreeSpace.check(blob, floor: floor, "store", "layer in \(name)")
         checked = total
@@ -68,6 +66,7 @@ struct BlobWriter {
         throw Failure(
           .corrupt, "verify", "layer", reason: "it has more than the \(expected) bytes announced")
       }
+      if mayBlock { try pace.beforeWaiting(for: source) }
       // A stalled source must not hide that the child has given up.
       if mayBlock, !(try FileBytes.waitReadable(source, or: channel)) { break }
       let left = Int(min(Int64(buffer.count), (length ?? .max) - total))
@@ -78,7 +77,7 @@ struct BlobWriter {
             .corrupt, "read", "layer", reason: "it is cut short after \(total) of \(length) bytes")
         }
         _ = try announce(UInt64(total) | 1 << 63)
-        progress?(total)
+        pace.finish()
         return Received(digest: Digest(finishing: hasher), size: total, isComplete: true)
       }
     }

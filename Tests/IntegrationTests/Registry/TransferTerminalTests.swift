@@ -66,6 +66,14 @@ struct TransferTerminalTests {
     #expect(parts[0].contains { $0.hasSuffix(": done") }, "\(parts[0])")
   }
 
+  /// A slow way is seen to be one: the figures are those of what has come, also far below a MiB.
+  @Test func theLineShowsWhatHasComeHoweverLittleThatIs() throws {
+    let image = try server.make(layers: 1, size: 400_000)
+    try server.play(#"{"\#(image.layers[0])": {"stall": 123000}}"#)
+    let result = try terminal("screen 'downloading .*123kB/400kB'", columns: 100, rows: 10)
+    #expect(result.output.contains("123kB/400kB"), "\(result.output)")
+  }
+
   @Test func moreLayersThanRowsAndTheEndLeavesAllOfThem() throws {
     let image = try server.make(layers: 12, size: 1000)
     let result = try terminal(
