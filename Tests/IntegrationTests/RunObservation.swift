@@ -75,7 +75,7 @@ extension MinidockFixture {
 
   /// Waits up to `seconds` until a condition holds; an issue when it does not.
   func eventually(
-    _ what: String, seconds: Int = 15, sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: String, seconds: Int = 60, sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () throws -> Bool
   ) throws {
     for _ in 0..<(seconds * 50) {

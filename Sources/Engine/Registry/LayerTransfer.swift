@@ -42,8 +42,9 @@ struct LayerTransfer {
     do throws(Failure) {
       try bring(assembly, &connection)
     } catch {
-      // A registry that was not up to it may be so next time; a lie or a full disk leaves nothing.
-      if error.mayPass { assembly.suspend() }
+      // A registry that was not up to it may be so next time; a lie, a layer that is refused here or a full
+      // disk leaves nothing.
+      if error.code == .system && connection.hasBrokenDown { assembly.suspend() }
       throw error
     }
     return try assembly.commit(names: names)
@@ -219,12 +220,5 @@ struct LayerTransfer {
         throw failure
       }
     }
-  }
-}
-
-extension Failure {
-  /// Whether the same may go well another time without anybody's doing: connections, servers' errors.
-  fileprivate var mayPass: Bool {
-    code == .system && errno != ErrorNumber.noSpace && errno != ErrorNumber.quotaExceeded
   }
 }

@@ -14,6 +14,9 @@ public struct RegistryConnection: ~Copyable {
   public private(set) var hasMirrors = false
   /// The registry that it speaks to.
   public let domain: String
+  /// Whether something has failed there that may go well another time without anybody's doing: connections,
+  /// servers' errors, the program that speaks to them.
+  public private(set) var hasBrokenDown = false
 
   /// Starts the program and has it open a registry.
   ///
@@ -132,10 +135,20 @@ public struct RegistryConnection: ~Copyable {
     }
   }
 
-  private func receive() throws(Failure) -> (number: UInt32, answer: RegistryAnswer) {
-    guard let message = try channel.receive(limit: MessageSocket.capacity) else { throw died() }
+  private mutating func receive() throws(Failure) -> (number: UInt32, answer: RegistryAnswer) {
+    guard let message = try channel.receive(limit: MessageSocket.capacity) else {
+      hasBrokenDown = true
+      throw died()
+    }
     for descriptor in message.descriptors { ThisProcess.close(descriptor) }
-    return try RegistryAnswer.parse(message.bytes)
+    let parsed = try RegistryAnswer.parse(message.bytes)
+    // A broken pipe is what the registry's side makes of a layer that this one has refused.
+    if case .failed(let failure) = parsed.answer, failure.code == .system,
+      failure.errno != ErrorNumber.brokenPipe
+    {
+      hasBrokenDown = true
+    }
+    return parsed
   }
 
   private func died() -> Failure {
