@@ -75,7 +75,10 @@ public struct OCIMain {
     }
     switch verb {
     case "create": return try OCICreate.run(words, context)
-    case "start": return try OCIStart.run(words, context)
+    case "start":
+      return try OCIStep.run(verb, words, context) { (container, id) throws(Failure) in
+        try container.start(id)
+      }
     case "run": return try OCIRun.run(words, context)
     case "state": return try OCIState.run(words, context)
     case "kill": return try OCIKill.run(words, context)
@@ -83,8 +86,14 @@ public struct OCIMain {
     case "exec": return try OCIExec.run(words, context)
     case "list": return try OCIList.run(words, context)
     case "ps": return try OCIPs.run(words, context)
-    case "pause": return try OCIPause.run(words, context)
-    case "resume": return try OCIResume.run(words, context)
+    case "pause":
+      return try OCIStep.run(verb, words, context) { (container, id) throws(Failure) in
+        try container.pause(id)
+      }
+    case "resume":
+      return try OCIStep.run(verb, words, context) { (container, id) throws(Failure) in
+        try container.resume(id)
+      }
     case "update": return try OCIUpdate.run(words, context)
     case "events": return try OCIEvents.run(words, context)
     case "features": return try OCIFeatures.run(words)
