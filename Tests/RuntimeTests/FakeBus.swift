@@ -84,11 +84,15 @@ final class FakeBus: @unchecked Sendable {
     while !buffer.contains(UInt8(ascii: "D")) || buffer.last != UInt8(ascii: "\n") {
       if !fill() { return }
     }
-    buffer = []
     send(Array(login.utf8))
     let begin = Array("BEGIN\r\n".utf8)
-    while buffer.count < begin.count { if !fill() { return } }
-    buffer.removeFirst(begin.count)
+    while !buffer.ends(with: begin) {
+      // Slow, as a busy manager is: whatever a client says behind BEGIN is read together with it. systemd
+      // then lets it lie until more comes (sd-bus, bus_socket_read_auth).
+      usleep(20_000)
+      if !fill() { return }
+    }
+    buffer = []
     while true {
       while buffer.count < 16 { if !fill() { return } }
       guard let length = try? DBusMessage.length(buffer) else { return }
@@ -138,4 +142,8 @@ enum FakeSystemd {
     default: .messages([.reply(to: call, [])])
     }
   }
+}
+
+extension [UInt8] {
+  fileprivate func ends(with tail: [UInt8]) -> Bool { suffix(tail.count).elementsEqual(tail) }
 }

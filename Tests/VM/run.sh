@@ -7,8 +7,7 @@
 #        run.sh --systemd MINIDOCK_BINARY    (with this host's systemd as its first process: systemd.sh)
 #   VM_DIRECTORY  where the kernel and the image are kept (default: build/vm)
 #   VM_SECONDS    time limit (default: 600)
-#   VM_OPTIONS    more words for the kernel, such as systemd.unified_cgroup_hierarchy=0 with --systemd, or vm.user
-#                 for a systemd of a user too
+#   VM_OPTIONS    more words for the kernel, such as systemd.unified_cgroup_hierarchy=0 with --systemd
 #   VM_ACCEL      kvm or tcg (default: kvm when it boots, else tcg)
 #
 # Installs what it needs when missing: qemu-system-x86, kmod, cpio, busybox-static. The kernel,

@@ -257,8 +257,7 @@ else
   scope_lifecycle
   scope_changes
   scope_others
-  # Only when asked for: in some runs the user's systemd does not answer within half a minute.
-  ! grep -qw vm.user /proc/cmdline || user_scope
+  user_scope
   checkpoint
   without_bus
 fi

@@ -41,18 +41,18 @@ struct DBusConnection: ~Copyable {
   }
 
   // EXTERNAL with an empty identity: the socket tells who this is, in whatever user namespace it runs
-  // (D-Bus specification, "Authentication Protocol").
+  // (D-Bus specification, "Authentication Protocol"). BEGIN goes with it, as systemd's own clients have it,
+  // and nothing follows before OK: systemd reads 256 bytes at a time while somebody logs in, and a call that
+  // it finds behind BEGIN lies there until more comes.
   private mutating func authenticate() throws(Failure) {
-    try stream.send(Array("\0AUTH EXTERNAL\r\nDATA\r\n".utf8))
+    try stream.send(Array("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".utf8))
     while true {
       let line = try line()
       if line == "DATA" || line.hasPrefix("DATA ") { continue }
-      guard line.hasPrefix("OK") else {
-        throw Failure(
-          .refused, "log in at", stream.name,
-          reason: "it does not accept this user: \"\(line.prefix(80))\"")
-      }
-      return try stream.send(Array("BEGIN\r\n".utf8))
+      if line.hasPrefix("OK") { return }
+      throw Failure(
+        .refused, "log in at", stream.name,
+        reason: "it does not accept this user: \"\(line.prefix(80))\"")
     }
   }
 
