@@ -109,12 +109,21 @@ struct CommandDispatch {
     _ group: any CommandGroup.Type, _ name: String, _ words: [String]
   ) -> Int32 {
     if let word = words.first, !["-h", "--help", "help"].contains(word) {
-      Console.error(
-        "minidock: '\(name) \(word)' is not a minidock command; see 'minidock \(name) --help'")
-      return 125
+      return refuse(word, of: group, name + " ")
     }
     Console.print(group.helpMessage())
     return 0
+  }
+
+  private func refuse(
+    _ word: String, of command: any ParsableCommand.Type, _ prefix: String
+  ) -> Int32 {
+    let nearest = Suggestion.nearest(to: word, among: Suggestion.names(of: command))
+    let question = nearest.map { " Did you mean '\(prefix)\($0)'?" } ?? ""
+    Console.error(
+      "minidock: '\(prefix)\(word)' is not a minidock command."
+        + "\(question) See 'minidock \(prefix)--help'")
+    return 125
   }
 
   private func runRoot(_ words: [String]) -> Int32 {
@@ -123,8 +132,7 @@ struct CommandDispatch {
       return 0
     }
     if let first = words.first, !first.hasPrefix("-"), first != "help" {
-      Console.error("minidock: '\(first)' is not a minidock command; see 'minidock --help'")
-      return 125
+      return refuse(first, of: MinidockCommand.self, "")
     }
     do {
       var parsed = try MinidockCommand.parseAsRoot(words)

@@ -94,12 +94,11 @@ public struct Housekeeping {
         // "<id>.<pid>.tmp": the part of a file that a killed process was replacing.
         let pid = entry.split(separator: ".").dropLast().last.flatMap { Int32($0) }
         if pid.flatMap({ ProcessIdentity(of: $0) }) == nil { try Files.remove(path) }
-      } else if entry.hasSuffix(".sock") || entry.hasSuffix(".paused") {
+      } else if [".sock", ".paused", ".start"].contains(where: entry.hasSuffix) {
         // Whoever starts a container again holds its lock.
         let lock = (try? FileLock.tryAcquire(store.lockPath(id))) ?? nil
         if lock == nil && Files.exists(store.directory(id)) { continue }
-        if store.runFile(of: id) == nil, !store.mayBeAlive(id) { try Files.remove(path) }
-      } else if entry.hasSuffix(".start") {
+        if !entry.hasSuffix(".start"), store.runFile(of: id) != nil { continue }
         if !store.mayBeAlive(id) { try Files.remove(path) }
       } else if !Files.exists(store.directory(id)), !store.mayBeAlive(id) {
         if let group = store.runFile(of: id)?.cgroupPath { removeCgroup(group) }

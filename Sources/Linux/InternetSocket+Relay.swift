@@ -8,6 +8,12 @@ extension InternetSocket {
     option(number, SO_ACCEPTCONN) == 1
   }
 
+  /// Whether a socket, by its descriptor, takes UDP at an IPv6 address.
+  public static func takesDatagrams6(_ number: Int32) -> Bool {
+    option(number, SO_TYPE) == Int32(SOCK_DGRAM.rawValue)
+      && Int32(name(number).sin6_family) == AF_INET6
+  }
+
   /// The port that a socket, by its descriptor, is bound to; 0 when it is not.
   public static func port(of number: Int32) -> UInt16 {
     // The port stands at the same place in both families.
@@ -24,9 +30,8 @@ extension InternetSocket {
 
   /// Whether the connection was made to ::1.
   public var isAtLoopback6: Bool {
-    let name = InternetSocket.name(descriptor.raw)
-    return Int32(name.sin6_family) == AF_INET6
-      && withUnsafeBytes(of: name.sin6_addr) { $0.dropLast().allSatisfy { $0 == 0 } && $0[15] == 1 }
+    SocketAddress(bytes: withUnsafeBytes(of: InternetSocket.name(descriptor.raw), Array.init))
+      .isLoopback6
   }
 
   /// Whether a connection that was being made is there, once poll(2) says that it takes output.

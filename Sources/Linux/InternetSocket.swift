@@ -25,7 +25,14 @@ public struct SocketAddress: Sendable, Equatable {
     bytes = withUnsafeBytes(of: six, Array.init)
   }
 
-  fileprivate init(bytes: [UInt8]) { self.bytes = bytes }
+  init(bytes: [UInt8]) { self.bytes = bytes }
+
+  /// Whether it is ::1.
+  public var isLoopback6: Bool {
+    guard family == AF_INET6, bytes.count >= MemoryLayout<sockaddr_in6>.size else { return false }
+    var address = bytes.withUnsafeBytes { $0.loadUnaligned(as: sockaddr_in6.self) }.sin6_addr
+    return withUnsafeBytes(of: &address) { $0.dropLast().allSatisfy { $0 == 0 } && $0[15] == 1 }
+  }
 
   fileprivate var family: Int32 {
     Int32(bytes.withUnsafeBytes { $0.loadUnaligned(as: sa_family_t.self) })
@@ -151,13 +158,20 @@ public struct InternetSocket: ~Copyable, Sendable {
 
   /// The next datagram and its sender; nil when there is none. A longer one is cut at `limit` bytes.
   public func receive(limit: Int) -> (bytes: [UInt8], sender: SocketAddress)? {
+    InternetSocket.receive(from: descriptor.raw, limit: limit)
+  }
+
+  /// The same of a socket by its descriptor.
+  public static func receive(
+    from number: Int32, limit: Int
+  ) -> (bytes: [UInt8], sender: SocketAddress)? {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     var count = -1
     let bytes = [UInt8](unsafeUninitializedCapacity: limit) { space, filled in
       count = withUnsafeMutablePointer(to: &storage) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          recvfrom(descriptor.raw, space.baseAddress, space.count, 0, $0, &length)
+          recvfrom(number, space.baseAddress, space.count, 0, $0, &length)
         }
       }
       filled = max(0, count)
@@ -169,9 +183,14 @@ public struct InternetSocket: ~Copyable, Sendable {
 
   /// Sends a datagram; one that cannot be sent at once is lost, as it might be on its way.
   public func send(_ bytes: [UInt8], to address: SocketAddress) {
+    InternetSocket.send(bytes, from: descriptor.raw, to: address)
+  }
+
+  /// The same from a socket by its descriptor.
+  public static func send(_ bytes: [UInt8], from number: Int32, to address: SocketAddress) {
     _ = bytes.withUnsafeBytes { space in
       address.withPointer {
-        sendto(descriptor.raw, space.baseAddress, space.count, Int32(MSG_NOSIGNAL), $0, $1)
+        sendto(number, space.baseAddress, space.count, Int32(MSG_NOSIGNAL), $0, $1)
       }
     }
   }

@@ -14,6 +14,22 @@ public enum SymbolicLinks {
     throw Failure(errno: number, "create link", path)
   }
 
+  /// Makes `path` with the content `target`, in place of what is there: whoever reads it meets the one or
+  /// the other (rename(2)).
+  ///
+  /// - Throws: the system call's failure; nothing has changed then.
+  public static func replace(_ path: String, _ target: String) throws(Failure) {
+    let part = "\(path).\(getpid()).tmp"
+    _ = unlink(part)
+    try check("create link", part) { symlink(target, part) }
+    do throws(Failure) {
+      try check("replace link", path) { rename(part, path) }
+    } catch {
+      _ = unlink(part)
+      throw error
+    }
+  }
+
   /// The content of a link; nil when it does not exist or is no link.
   public static func read(_ path: String) -> String? {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { space -> String? in

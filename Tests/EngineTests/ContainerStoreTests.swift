@@ -183,4 +183,30 @@ struct ContainerStoreTests {
     }
     #expect(failure?.code == .refused)
   }
+
+  // What is being made would be a leftover to a sweep that looks between the two announcements of a start:
+  // by the monitor that listens, and by the same when it starts the command.
+  @Test func `a container that is announced again is never one that nobody starts`() throws {
+    let fixture = try Fixture()
+    let (store, id) = (fixture.store, String(repeating: "a", count: 64))
+    let own = ProcessIdentity(of: ThisProcess.id)
+    try store.announce(id, by: own)
+    let announcer = try Processes.fork {
+      for _ in 0..<20_000 { try? store.announce(id, by: own) }
+      return 0
+    }
+    var missed = 0
+    while try Processes.wait(pidfd: announcer.handle, hang: false) == nil {
+      if !store.mayBeAlive(id) { missed += 1 }
+    }
+    #expect(missed == 0)
+    #expect(try Files.list(fixture.installation.runs) == ["\(id).start"])
+    // What a killed starter has left is replaced as well.
+    try store.announce(id, by: ProcessIdentity(pid: ThisProcess.id, startTime: 1))
+    #expect(!store.mayBeAlive(id))
+    try store.announce(id, by: own)
+    #expect(store.mayBeAlive(id))
+    store.withdraw(id)
+    #expect(!store.mayBeAlive(id))
+  }
 }

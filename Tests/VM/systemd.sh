@@ -198,6 +198,25 @@ COUNT
   check "restore: an id that is taken is refused" refused 'already exists' oci restore --detach \
     --bundle /tmp/bundle --image-path /tmp/image two
   check "restore: delete it" oci delete --force two
+  sed -i 's|"cgroupsPath": "[^"]*"|"cgroupsPath": "vmtest.slice:criu:three"|' /tmp/bundle/config.json
+  check "restore: into a scope" soci restore --detach --bundle /tmp/bundle --empty-ns network \
+    --image-path /tmp/image --pid-file /tmp/bundle/pid three
+  sed -n '/Error (/p' /tmp/image/restore.log 2>/dev/null | sed 's/^/# /'
+  check "restore: the scope is active" equal active systemctl is-active criu-three.scope
+  check "restore: its process is in the scope" in_group /tmp/bundle/pid \
+    /sys/fs/cgroup/vmtest.slice/criu-three.scope
+  check "restore: without criu" fails sh -c \
+    'for i in $(cat /sys/fs/cgroup/vmtest.slice/criu-three.scope/cgroup.procs); do cat /proc/$i/comm; done | grep criu'
+  check "restore: the scope has the limit" has_property criu-three.scope TasksMax 40
+  check "restore: a scope that is there is refused" refused 'exists|already' soci restore --detach \
+    --bundle /tmp/bundle --empty-ns network --image-path /tmp/image four
+  check "restore: which leaves the first one alone" is_status three running
+  check "restore: delete its scope" oci delete --force three
+  check "restore: the unit is forgotten" has_property criu-three.scope LoadState not-found
+  check "restore: no images for a scope" refused 'restore.log|criu' soci restore --detach \
+    --bundle /tmp/bundle --image-path /tmp/none three
+  check "restore: no unit is left of that" has_property criu-three.scope LoadState not-found
+  sed -i 's|"cgroupsPath": "[^"]*"|"cgroupsPath": "/criu/two"|' /tmp/bundle/config.json
   check "restore: no images" refused 'restore.log|criu' oci restore --detach --bundle /tmp/bundle \
     --image-path /tmp/none three
   check "restore: nothing is left of that" fails test -e /run/oci/three -o -e /sys/fs/cgroup/criu/two

@@ -156,9 +156,9 @@ public struct ContainerStore: Sendable {
   func announce(_ id: String, by process: ProcessIdentity?) throws(Failure) {
     let text = process?.field ?? "0 0"
     if try SymbolicLinks.claim(startPath(id), text) { return }
-    // What a killed starter left.
-    try Files.remove(startPath(id))
-    _ = try SymbolicLinks.claim(startPath(id), text)
+    // Its own, or what a killed starter left; never without one, or a sweep that looks in between would
+    // take what is being made for leftovers.
+    try SymbolicLinks.replace(startPath(id), text)
   }
 
   /// Takes the announcement back: the run file or the record says it from now on.

@@ -8,9 +8,9 @@ extension MonitorLoop {
     guard let reservations, !reservations.sockets.isEmpty else { return relay = nil }
     let store = store
     let id = id
-    relay = LoopbackRelay(sockets: reservations.sockets) { port in
+    relay = LoopbackRelay(sockets: reservations.sockets) { port, transport in
       guard let run = store.runFile(of: id), run.process?.isAlive == true,
-        let published = run.ports.last(where: { $0.hostPort == port && $0.transport == .tcp }),
+        let published = run.ports.last(where: { $0.hostPort == port && $0.transport == transport }),
         let endpoint = ContainerNetworks(store.installation).published(run.endpoints)
       else { return [] }
       return [endpoint.address6, endpoint.address].compactMap { address in

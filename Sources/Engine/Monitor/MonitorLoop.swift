@@ -135,7 +135,7 @@ struct MonitorLoop: ~Copyable {
 
   private func timeout() -> Int32 {
     var due: UInt64?
-    for moment in [owed == nil ? restartAt : nil, killAt, health.due, names?.due] {
+    for moment in [owed == nil ? restartAt : nil, killAt, health.due, names?.due, relay?.due] {
       guard let moment else { continue }
       due = min(due ?? moment, moment)
     }

@@ -115,7 +115,7 @@ final class PortReservations {
     _ request: PortRequest, _ addresses: [PublishedPort.HostAddress]
   ) -> [PublishedPort.HostAddress] {
     let isEverywhere = request.address == nil && addresses == [.v4(IPv4Address(value: 0))]
-    return isEverywhere && request.transport == .tcp ? [.v6(.loopback)] : []
+    return isEverywhere && request.transport != .sctp ? [.v6(.loopback)] : []
   }
 
   private static func conflict(

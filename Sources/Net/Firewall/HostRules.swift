@@ -201,7 +201,7 @@ enum HostRules {
     func service(_ word: UInt32) -> [NftExpression] {
       [.meta(NFT_META_L4PROTO, into: word), .transport(2, 2, into: word + 1)]
     }
-    // No answer from another link comes back to ::1; the port's owner hears such a connection
+    // No answer from another link comes back to ::1; the port's owner hears what is sent there
     // (`LoopbackRelay`).
     let isLoopback6 = isIPv6 + [destination6, .compare(NFT_CMP_EQ, loopback6)]
     return rules("dstnat", [("to the host", toHost)])

@@ -5,7 +5,7 @@ import Linux
 /// The kernel sends no answer back to ::1 from another link (IPv6 has no route_localnet), so that packet
 /// rules cannot lead such a connection to a container as they do from 127.0.0.1. They leave it to the
 /// socket that reserves the port, whose owner, the container's monitor, makes a second connection and
-/// passes bytes on. Whatever else gets as far as such a socket, as while somebody has flushed the packet
+/// passes bytes on; datagrams likewise (``DatagramRelay``). Whatever else gets as far as such a socket, as while somebody has flushed the packet
 /// rules, is reset at once and not left waiting.
 ///
 /// Nothing here waits: ``interests`` goes into the monitor's poll(2), and ``serve()`` does what is ready.
@@ -13,27 +13,35 @@ public final class LoopbackRelay {
   private let listeners: [Int32]
   private let targets: (UInt16) -> [SocketAddress]
   private var connections: [RelayedConnection] = []
+  private let datagrams: DatagramRelay
 
   /// At a time; further ones wait for their turn in the kernel.
   static let maxConnections = 256
 
   /// - Parameters:
   ///   - sockets: descriptors of the sockets that reserve ports; they have to stay open.
-  ///   - targets: where a connection to this port of the host's is to go, by order of preference.
-  public init(sockets: [Int32], targets: @escaping (UInt16) -> [SocketAddress]) {
+  ///   - targets: where what comes to this port of the host's is to go, by order of preference.
+  public init(
+    sockets: [Int32], targets: @escaping (UInt16, TransportProtocol) -> [SocketAddress]
+  ) {
     listeners = sockets.filter(InternetSocket.listens)
-    self.targets = targets
+    self.targets = { targets($0, .tcp) }
+    datagrams = DatagramRelay(sockets: sockets) { targets($0, .udp) }
   }
 
   /// What to wait for.
   public var interests: [Watch] {
-    let watches = connections.flatMap(\.interests)
+    let watches = connections.flatMap(\.interests) + datagrams.interests
     guard connections.count < LoopbackRelay.maxConnections else { return watches }
     return watches + listeners.map { Watch($0) }
   }
 
+  /// When something is to be given up, by the clock that never jumps; nil while there is nothing.
+  public var due: UInt64? { datagrams.due }
+
   /// Does whatever can be done without waiting.
   public func serve() {
+    datagrams.serve()
     // One call for all of them: a range of ports has many.
     var watches = listeners.map { Watch($0) }
     let isAsked = !watches.isEmpty && (try? Watch.wait(&watches, milliseconds: 0)) == true
@@ -59,6 +67,7 @@ public final class LoopbackRelay {
   public func end() {
     for connection in connections { connection.step(turns: 64) }
     connections = []
+    datagrams.end()
   }
 }
 

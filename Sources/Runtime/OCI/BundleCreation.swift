@@ -27,11 +27,7 @@ public struct BundleCreation: ~Copyable {
     var bundle = try Bundle(path: options.bundle)
     bundle.spec.process?.capabilities?.leaveOutUnknown(options.warn)
     try check(options, bundle.spec.process?.terminal ?? false)
-    let unit: SystemdUnit? =
-      options.usesSystemd
-      ? try SystemdUnit(
-        path: bundle.spec.linux?.cgroupsPath ?? "", id: id,
-        isUser: try SystemdAddress.here().isUser) : nil
+    let unit = options.usesSystemd ? try SystemdUnit.wanted(by: bundle.spec, id: id) : nil
     var creation = try BundleCreation(id, bundle, options, store, unit)
     do throws(Failure) {
       return try creation.run()
@@ -50,16 +46,9 @@ public struct BundleCreation: ~Copyable {
     self.options = options
     self.bundle = bundle
     hierarchy = try? CgroupHierarchy.detect()
-    let spec = bundle.spec
     var record = BundleRecord(id, of: bundle)
-    let path = spec.linux?.cgroupsPath ?? ""
-    if let unit {
-      // Where it will be, unless systemd says another place.
-      record.cgroup = unit.cgroup
-      record.unit = unit.name
-    } else if hierarchy != nil {
-      record.cgroup = path.isEmpty ? "/minidock-oci/" + id : path
-    }
+    record.choose(
+      group: bundle.spec.linux?.cgroupsPath ?? "", unit, hasGroups: hierarchy != nil)
     lock = try store.claim(id)
     self.record = record
   }
@@ -92,7 +81,7 @@ public struct BundleCreation: ~Copyable {
     do throws(Failure) {
       // A scope is made around a process that is there already.
       let group = try unit.map { (unit) throws(Failure) in
-        try enter(unit, launch.child.pid)
+        try record.enter(unit, launch.child.pid, bundle.resources, in: hierarchy)
       }
       var plan = try BundlePlan(bundle, cgroup: group ?? cgroup, seccomp: filter)
       try complete(&plan, namespaces)
@@ -199,26 +188,6 @@ public struct BundleCreation: ~Copyable {
     }
   }
 
-  private mutating func enter(_ unit: SystemdUnit, _ pid: Int32) throws(Failure) -> Cgroup {
-    guard let hierarchy else {
-      throw Failure(
-        .unsupported, "use", "--systemd-cgroup", reason: "no cgroup file system is mounted",
-        remedy: "mount -t cgroup2 cgroup2 /sys/fs/cgroup")
-    }
-    do throws(Failure) {
-      let group = try SystemdScope.start(
-        unit, id: record.id, pid: pid, resources: bundle.resources, annotations: record.annotations,
-        in: hierarchy)
-      record.cgroup = group.path
-      return group
-    } catch  where error.code == .exists {
-      // Somebody else's, which this one's failure must not touch.
-      record.cgroup = ""
-      record.unit = ""
-      throw error.during("use", "linux.cgroupsPath", remedy: "choose another name for the scope")
-    }
-  }
-
   private func makeCgroup() throws(Failure) -> Cgroup? {
     guard unit == nil, let hierarchy, !record.cgroup.isEmpty else { return nil }
     let resources = bundle.resources
@@ -254,13 +223,7 @@ public struct BundleCreation: ~Copyable {
   private func undo() {
     // After a `delete --force` there may be another container of this id.
     if let other = try? store.record(record.id), other.created != record.created { return }
-    // The process has been killed by now, so that systemd has nothing to wait for.
-    if !record.unit.isEmpty { try? SystemdScope.stop(record.unit) }
-    if let hierarchy, !record.cgroup.isEmpty {
-      let group = Cgroup(existing: record.cgroup, in: hierarchy)
-      // Another container's group, which this one's failure to take it must not touch.
-      if record.process != nil || group.processes().isEmpty { try? group.remove() }
-    }
+    record.removeGroup(in: hierarchy)
     try? Files.removeTree(store.directory(record.id))
     if record.process != nil { PostStop.run(bundle.spec.hooks, record) }
   }

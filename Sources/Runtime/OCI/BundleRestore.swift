@@ -22,27 +22,24 @@ extension BundleCheckpoint {
     try BundleStore.validate(id: id)
     let bundle = try Bundle(path: place.bundle)
     try Self.check(bundle.spec)
-    if place.usesSystemd {
-      throw Failure(
-        .unsupported, "restore container", id,
-        reason: "minidock cannot restore into a scope of systemd's",
-        remedy: "leave --systemd-cgroup out")
-    }
     let criu = try program()
     let hierarchy = try? CgroupHierarchy.detect()
+    let unit = place.usesSystemd ? try SystemdUnit.wanted(by: bundle.spec, id: id) : nil
     var record = BundleRecord(id, of: bundle)
-    let path = bundle.spec.linux?.cgroupsPath ?? ""
-    if hierarchy != nil { record.cgroup = path.isEmpty ? "/minidock-oci/" + id : path }
+    record.choose(
+      group: bundle.spec.linux?.cgroupsPath ?? "", unit, hasGroups: hierarchy != nil)
     let lock = try store.claim(id)
     defer { _ = lock.raw }
     do throws(Failure) {
       try store.write(record)
       try Files.replace(store.config(id), with: bundle.document, mode: 0o600)
-      if let hierarchy {
+      if unit == nil, let hierarchy {
         _ = try Cgroup.create(
           path: record.cgroup, resources: bundle.resources, in: hierarchy, everywhere: true)
       }
-      let pid = try run(criu, record, bundle)
+      let pid = try run(criu, &record, bundle) { (record, pid) throws(Failure) in
+        if let unit { _ = try record.enter(unit, pid, bundle.resources, in: hierarchy) }
+      }
       guard let identity = ProcessIdentity(of: pid) else {
         throw Failure(.system, "restore container", id, reason: "its first process has ended")
       }
@@ -63,44 +60,53 @@ extension BundleCheckpoint {
 
   private func undo(_ record: BundleRecord, _ hierarchy: CgroupHierarchy?) {
     if let process = record.process { _ = try? Processes.signal(process, Signal.kill) }
-    if let hierarchy, !record.cgroup.isEmpty {
-      let group = Cgroup(existing: record.cgroup, in: hierarchy)
-      if record.process != nil || group.processes().isEmpty { try? group.remove() }
-    }
+    record.removeGroup(in: hierarchy)
     try? Files.removeTree(store.directory(record.id))
   }
 
+  // criu waits until `enter` has put it in the container's group, if it is to be there: a scope of systemd's
+  // is made around a process, and then holds what criu makes. Where that is, it hears only then.
   private func run(
-    _ criu: String, _ record: BundleRecord, _ bundle: Bundle
+    _ criu: String, _ record: inout BundleRecord, _ bundle: Bundle,
+    entering enter: (inout BundleRecord, Int32) throws(Failure) -> Void
   ) throws(Failure) -> Int32 {
     let images = try Bundle.absolute(options.images)
     let call = CriuCall(options, images: images)
-    // It wants a mount point, and nothing mounted over its parents.
     let root = store.directory(record.id) + "/root"
     let pidFile = store.directory(record.id) + "/criu.pid"
     try Files.makeDirectories(root, mode: 0o700)
-    var words = call.restore(
-      rootfs: root, pidFile: pidFile, cgroup: record.cgroup,
-      external: CriuMounts(bundle.spec, bundle: bundle.path).restored())
     let network = try joinedNetwork(bundle.spec)
     let number = Descriptor.borrow(network)
-    if let number { words += ["--inherit-fd", "fd[\(number)]:\(CriuCall.networkKey)"] }
-    words += try pipes(images)
+    var more = CriuMounts(bundle.spec, bundle: bundle.path).restored() + (try pipes(images))
+    if let number { more += ["--inherit-fd", "fd[\(number)]:\(CriuCall.networkKey)"] }
+    let pair = try MessageSocket.pair()
+    let (near, far) = (pair.near.descriptor.raw, pair.far.descriptor.raw)
     let child = try Processes.fork {
+      let cgroup: String
       do throws(Failure) {
-        // What is mounted for criu's sake goes with it.
-        try Namespaces.mount.unshare()
-        try Mounts.setRootPropagation(.slave)
-        let clone = try DetachedMount.clone(path: bundle.rootfs, recursive: true)
-        try clone.attach(to: try Descriptor.open(root, .path), object: root)
+        try Self.mount(bundle.rootfs, at: root)
+        // Its own copy of the other end would keep it waiting for ever.
+        _ = Descriptor(owning: near)
+        guard let group = try MessageSocket(Descriptor(owning: far)).receive() else { return 125 }
+        cgroup = String(decoding: group.bytes.dropLast(), as: UTF8.self)
       } catch {
         Console.error("minidock-oci: \(error)")
         return 125
       }
       if let number { ThisProcess.keepAtExec(number) }
+      let words = call.restore(rootfs: root, pidFile: pidFile, cgroup: cgroup, external: more)
       _ = ThisProcess.execute(
         criu, arguments: [criu] + words, environment: ProgramCall.environment)
       return 127
+    }
+    do throws(Failure) {
+      try enter(&record, child.pid)
+      // Never empty, which would be the end.
+      try pair.near.send(Array(record.cgroup.utf8) + [0])
+    } catch {
+      Processes.signal(child.handle, Signal.kill)
+      _ = try? Processes.wait(pidfd: child.handle)
+      throw error
     }
     let status = try Processes.wait(pidfd: child.handle)
     _ = network
@@ -112,6 +118,15 @@ extension BundleCheckpoint {
         .corrupt, "restore container", record.id, reason: "criu names no process in \(pidFile)")
     }
     return pid
+  }
+
+  // criu wants the root at a mount point, and nothing mounted over its parents. What is mounted for its sake
+  // goes with it.
+  private static func mount(_ rootfs: String, at root: String) throws(Failure) {
+    try Namespaces.mount.unshare()
+    try Mounts.setRootPropagation(.slave)
+    let clone = try DetachedMount.clone(path: rootfs, recursive: true)
+    try clone.attach(to: try Descriptor.open(root, .path), object: root)
   }
 
   private func joinedNetwork(_ spec: Spec) throws(Failure) -> Descriptor? {
