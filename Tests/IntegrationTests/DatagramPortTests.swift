@@ -20,7 +20,7 @@ struct DatagramPortTests {
     let program = """
       import socket
       s = socket.socket(socket.\(family), socket.SOCK_DGRAM)
-      s.bind(("\(address)", 9053))
+      s.bind(("\(address)", 53))
       print("ready", flush=True)
       while True:
           data, peer = s.recvfrom(65535)
@@ -29,13 +29,13 @@ struct DatagramPortTests {
       """
     let host = ["usr", "lib", "lib64"].flatMap { ["-v", "/\($0):/\($0):ro"] }
     try fixture.succeed(
-      ["run", "-d", "--name", "echo", "--network", network, "-p", "9053/udp"] + host + [
+      ["run", "-d", "--name", "echo", "--network", network, "-p", "53/udp"] + host + [
         "busybox", "/usr/bin/python3", "-c", program,
       ])
     try fixture.eventually("it listens", seconds: 60) {
       try fixture.minidock("logs", "echo").output == "ready\n"
     }
-    let line = try fixture.succeed("port", "echo", "9053/udp").lines[0]
+    let line = try fixture.succeed("port", "echo", "53/udp").lines[0]
     return line.split(separator: ":").last.map(String.init) ?? line
   }
 

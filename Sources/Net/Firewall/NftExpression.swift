@@ -80,6 +80,28 @@ struct NftExpression: Sendable {
     }
   }
 
+  // MARK: - Changes of the packet
+
+  /// Puts bytes, whole words or the beginning of one, into the first word.
+  static func set(_ value: [UInt8]) -> NftExpression {
+    NftExpression(name: "immediate") { batch in
+      batch.put(NFTA_IMMEDIATE_DREG.code, bigEndian: register(0))
+      batch.nest(NFTA_IMMEDIATE_DATA.code) { $0.put(NFTA_DATA_VALUE.code, value) }
+    }
+  }
+
+  /// Writes the first word's bytes into the header of a transport whose checksum is at `checksum`.
+  static func write(_ offset: UInt32, _ length: UInt32, checksum: UInt32) -> NftExpression {
+    NftExpression(name: "payload") { batch in
+      batch.put(NFTA_PAYLOAD_SREG.code, bigEndian: register(0))
+      batch.put(NFTA_PAYLOAD_BASE.code, bigEndian: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue)
+      batch.put(NFTA_PAYLOAD_OFFSET.code, bigEndian: offset)
+      batch.put(NFTA_PAYLOAD_LEN.code, bigEndian: length)
+      batch.put(NFTA_PAYLOAD_CSUM_TYPE.code, bigEndian: NFT_PAYLOAD_CSUM_INET.rawValue)
+      batch.put(NFTA_PAYLOAD_CSUM_OFFSET.code, bigEndian: checksum)
+    }
+  }
+
   // MARK: - Tests
 
   /// Goes on when what begins in the first word is (or is not) `value`.

@@ -98,24 +98,34 @@ public final class NameServer {
   }
 }
 
-/// The two sockets that a container asks on.
+/// The two sockets that hear a container's questions.
 public final class NameServerSockets: Sendable {
   let datagrams: InternetSocket
   let listener: InternetSocket
 
   /// Opens them in the network namespace behind a descriptor (/proc/PID/ns/net), whose loopback link
-  /// must be up.
+  /// must be up: at ports of their own (``NamePorts``), or at port 53 where the kernel has no such rules.
   public static func open(inNamespaceOf netns: Int32) throws(Failure) -> NameServerSockets {
-    guard let address = SocketAddress(NameServer.address, port: 53) else {
+    try NetworkNamespace.inside(netns) { () throws(Failure) in
+      do throws(Failure) {
+        let sockets = try open(port: 0)
+        var netfilter = try NetlinkSocket.netfilter()
+        try NamePorts(datagrams: sockets.datagrams.port, listener: sockets.listener.port)
+          .install(&netfilter)
+        return sockets
+      } catch {
+        return try open(port: 53)
+      }
+    }
+  }
+
+  private static func open(port: UInt16) throws(Failure) -> NameServerSockets {
+    guard let address = SocketAddress(NameServer.address, port: port) else {
       throw Failure(.invalid, "listen at", NameServer.address, reason: "no address")
     }
-    let datagrams = try NetworkNamespace.inside(netns) { () throws(Failure) in
-      try InternetSocket.datagrams(at: address)
-    }
-    let listener = try NetworkNamespace.inside(netns) { () throws(Failure) in
-      try InternetSocket.listening(at: address)
-    }
-    return NameServerSockets(datagrams: datagrams, listener: listener)
+    return NameServerSockets(
+      datagrams: try InternetSocket.datagrams(at: address),
+      listener: try InternetSocket.listening(at: address))
   }
 
   init(datagrams: consuming InternetSocket, listener: consuming InternetSocket) {
