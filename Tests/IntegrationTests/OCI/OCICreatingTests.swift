@@ -15,7 +15,8 @@ struct OCICreatingTests {
     _ name: String, hook point: String = "createRuntime", flags: [String] = []
   ) throws -> BackgroundProcess {
     let reached = fixture.base.file(name + "-reached")
-    let script = "touch \(reached); while [ ! -e \(go(name)) ]; do sleep 0.1; done"
+    let script =
+      "touch \(reached); while [ -e \(reached) ] && [ ! -e \(go(name)) ]; do sleep 0.1; done"
     let path = try fixture.bundle(name, ["sleep", "1000"]) {
       try $0.set(
         "hooks.\(point)",
