@@ -85,6 +85,9 @@ latency() {
 }
 
 measure_paths() {
+  bridged=$(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || echo 0)
+  tables=$(nft list tables 2>/dev/null | wc -l)
+  say "bridge-nf-call-iptables is $bridged; $tables tables of packet rules, minidock's two among them: all others make it slower, too"
   say "throughput and latency: $network_rounds rounds of $network_seconds s"
   client="$minidock exec net-client"
   # --network host leaves exec where it is.
