@@ -34,12 +34,13 @@ try() {
 }
 has() { case " $available " in *" $1 "*) ;; *) return 1 ;; esac; }
 
-# A bundle as `spec` makes it, which runs true and has no terminal. The root file system is shared.
+# A bundle as `spec` makes it, which runs true and has no terminal. The root file system is shared. crun's has
+# ambient capabilities that nobody can grant, as they are not inheritable: minidock says so at each create.
 make_bundle() { # make_bundle RUNTIME DIRECTORY
   mkdir -p "$2"
   (cd "$2" && "$1" spec)
-  sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"true"/; s#"path": "rootfs"#"path": "'"$work/rootfs"'"#' \
-    "$2/config.json"
+  sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"true"/; s#"path": "rootfs"#"path": "'"$work/rootfs"'"#
+    /"ambient": \[/,/\]/{/"CAP_/d}' "$2/config.json"
 }
 
 in_crun_mount() { [ -z "$crun_mount_pid" ] || echo "nsenter --mount=/proc/$crun_mount_pid/ns/mnt"; }
