@@ -18,6 +18,14 @@ public struct Watch: Sendable {
     self.forOutput = forOutput
   }
 
+  /// Those of the descriptors that have input now, by one call for all of them.
+  public static func ready(_ descriptors: [Int32]) -> [Int32] {
+    guard !descriptors.isEmpty else { return [] }
+    var watches = descriptors.map { Watch($0) }
+    guard (try? wait(&watches, milliseconds: 0)) == true else { return [] }
+    return watches.filter(\.isReady).map(\.descriptor)
+  }
+
   /// Waits until something has happened on one of the descriptors, or a signal came, or the time is over.
   ///
   /// - Parameter milliseconds: how long to wait; -1 for ever.

@@ -27,11 +27,11 @@ struct DatagramPortTests {
           if data == b"who": data = peer[0].encode()
           s.sendto(data, peer)
       """
-    let host = ["usr", "lib", "lib64"].flatMap { ["-v", "/\($0):/\($0):ro"] }
     try fixture.succeed(
-      ["run", "-d", "--name", "echo", "--network", network, "-p", "53/udp"] + host + [
-        "busybox", "/usr/bin/python3", "-c", program,
-      ])
+      ["run", "-d", "--name", "echo", "--network", network, "-p", "53/udp"]
+        + MinidockFixture.hostPrograms + [
+          "busybox", "/usr/bin/python3", "-c", program,
+        ])
     try fixture.eventually("it listens", seconds: 60) {
       try fixture.minidock("logs", "echo").output == "ready\n"
     }
@@ -66,11 +66,15 @@ struct DatagramPortTests {
     _ network: String, _ family: String, _ address: String
   ) throws {
     let port = try serve(network, family: family, at: address)
+    let gateways = try fixture.succeed(
+      "inspect", "-f",
+      "{{range .NetworkSettings.Networks}}{{.Gateway}} {{.IPv6Gateway}}{{end}}", "echo"
+    ).trimmingLineFeeds.split(separator: " ").map(String.init)
     for host in ["127.0.0.1", "::1"] {
       #expect(try ask(host, port, "print(ask(b'hello').decode())") == "hello\n", "\(host)")
-      let who = try ask(host, port, "print(ask(b'who').decode())")
       // The bridge's own address, as there is no way back to a loopback one.
-      #expect(!who.contains("Error") && who.contains(".") || who.contains(":"), "\(host): \(who)")
+      let who = try ask(host, port, "print(ask(b'who').decode())").trimmingLineFeeds
+      #expect(gateways.contains(who.replacing("::ffff:", with: "")), "\(host): \(who)")
     }
     try fixture.succeed("rm", "-f", "echo")
     try fixture.expectNoLeaks()

@@ -17,9 +17,9 @@ struct NamePortTests {
   }
 
   private func python(_ program: String) throws -> CommandResult {
-    let host = ["usr", "lib", "lib64"].flatMap { ["-v", "/\($0):/\($0):ro"] }
-    return try fixture.minidock(
-      ["run", "--rm", "--network", "web"] + host + ["busybox", "/usr/bin/python3", "-c", program])
+    try fixture.minidock(
+      ["run", "--rm", "--network", "web"] + MinidockFixture.hostPrograms
+        + ["busybox", "/usr/bin/python3", "-c", program])
   }
 
   private static let ask = """

@@ -22,6 +22,11 @@ public final class MinidockFixture: Sendable {
     && getenv("MINIDOCK_IMAGES").map { access(String(cString: $0) + "/busybox.tar", R_OK) == 0 }
       ?? false
 
+  /// Flags of `run` by which a container has the host's programs, Python for one, with their libraries.
+  public static let hostPrograms = ["usr", "lib", "lib64"].flatMap {
+    ["-v", "/\($0):/\($0):ro"]
+  }
+
   /// What a disabled suite says.
   public static let requirement: Comment =
     "needs root, MINIDOCK_BINARY=<executable> with minidock-oci beside it, and MINIDOCK_IMAGES=<folder> (make test sets them)"

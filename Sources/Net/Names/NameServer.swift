@@ -102,6 +102,8 @@ public final class NameServer {
 public final class NameServerSockets: Sendable {
   let datagrams: InternetSocket
   let listener: InternetSocket
+  // Kept, as closing it takes time while a client waits (``NetfilterSocket``); an exec closes it.
+  private let netfilter = NetfilterSocket()
 
   /// Opens them in the network namespace behind a descriptor (/proc/PID/ns/net), whose loopback link
   /// must be up: at ports of their own (``NamePorts``), or at port 53 where the kernel has no such rules.
@@ -109,9 +111,10 @@ public final class NameServerSockets: Sendable {
     try NetworkNamespace.inside(netns) { () throws(Failure) in
       do throws(Failure) {
         let sockets = try open(port: 0)
-        var netfilter = try NetlinkSocket.netfilter()
-        try NamePorts(datagrams: sockets.datagrams.port, listener: sockets.listener.port)
-          .install(&netfilter)
+        try sockets.netfilter.with { (netfilter) throws(Failure) in
+          try NamePorts(datagrams: sockets.datagrams.port, listener: sockets.listener.port)
+            .install(&netfilter)
+        }
         return sockets
       } catch {
         return try open(port: 53)
@@ -131,6 +134,7 @@ public final class NameServerSockets: Sendable {
   init(datagrams: consuming InternetSocket, listener: consuming InternetSocket) {
     self.datagrams = datagrams
     self.listener = listener
+    netfilter.keep()
   }
 
   /// Takes over what another program of this process has opened.

@@ -36,13 +36,7 @@ final class DatagramRelay {
 
   /// Does whatever can be done without waiting.
   func serve() {
-    if !listeners.isEmpty {
-      // One call for all of them: a range of ports has many.
-      var watches = listeners.map { Watch($0) }
-      if (try? Watch.wait(&watches, milliseconds: 0)) == true {
-        for watch in watches where watch.isReady { take(from: watch.descriptor) }
-      }
-    }
+    for listener in Watch.ready(listeners) { take(from: listener) }
     guard !exchanges.isEmpty else { return }
     for exchange in exchanges { exchange.answer(turns: DatagramRelay.turns) }
     let now = Timestamp.monotonic
@@ -90,15 +84,9 @@ private final class DatagramExchange {
   /// When something has passed, by the clock that never jumps.
   private(set) var used = Timestamp.monotonic
   private var targets: ArraySlice<SocketAddress>
-  private var server: ServerSocket?
+  private var server: RelayEnd?
   /// Sent to a target that may yet say that nothing listens there.
   private var unanswered: [UInt8]?
-
-  // A class, as an optional of what cannot be copied can hardly be looked into.
-  private final class ServerSocket {
-    let socket: InternetSocket
-    init(_ socket: consuming InternetSocket) { self.socket = socket }
-  }
 
   init(_ client: SocketAddress, at listener: Int32, _ targets: [SocketAddress]) {
     self.client = client
@@ -108,13 +96,13 @@ private final class DatagramExchange {
   }
 
   /// The socket towards the container; nil when there is none, as nothing listens at any target.
-  var number: Int32? { server?.socket.descriptor.raw }
+  var number: Int32? { server?.number }
 
   private func connectNext() {
     server = nil
     while let target = targets.popFirst() {
       guard let socket = try? InternetSocket.datagrams(to: target) else { continue }
-      return server = ServerSocket(socket)
+      return server = RelayEnd(socket)
     }
   }
 

@@ -5,8 +5,8 @@ import Linux
 /// The kernel sends no answer back to ::1 from another link (IPv6 has no route_localnet), so that packet
 /// rules cannot lead such a connection to a container as they do from 127.0.0.1. They leave it to the
 /// socket that reserves the port, whose owner, the container's monitor, makes a second connection and
-/// passes bytes on; datagrams likewise (``DatagramRelay``). Whatever else gets as far as such a socket, as while somebody has flushed the packet
-/// rules, is reset at once and not left waiting.
+/// passes bytes on; datagrams likewise (``DatagramRelay``). Whatever else gets as far as such a socket, as
+/// while somebody has flushed the packet rules, is reset at once and not left waiting.
 ///
 /// Nothing here waits: ``interests`` goes into the monitor's poll(2), and ``serve()`` does what is ready.
 public final class LoopbackRelay {
@@ -42,11 +42,7 @@ public final class LoopbackRelay {
   /// Does whatever can be done without waiting.
   public func serve() {
     datagrams.serve()
-    // One call for all of them: a range of ports has many.
-    var watches = listeners.map { Watch($0) }
-    let isAsked = !watches.isEmpty && (try? Watch.wait(&watches, milliseconds: 0)) == true
-    for watch in watches where isAsked && watch.isReady {
-      let listener = watch.descriptor
+    for listener in Watch.ready(listeners) {
       while connections.count < LoopbackRelay.maxConnections,
         let socket = InternetSocket.accept(from: listener)
       {
@@ -138,8 +134,9 @@ private final class RelayedConnection {
   }
 }
 
-/// One of the two sockets of a connection.
-private final class RelayEnd {
+/// A socket towards a client or a container: a class, as an optional of what cannot be copied can hardly be
+/// looked into.
+final class RelayEnd {
   let socket: InternetSocket
   init(_ socket: consuming InternetSocket) { self.socket = socket }
   var number: Int32 { socket.descriptor.raw }
